@@ -44,8 +44,8 @@ impl Identity {
 
     /// Returns the 24 words (BIP-39, English) that restore this identity.
     pub fn words(&self) -> Zeroizing<String> {
-        let mnemonic = Mnemonic::from_entropy(self.0.as_bytes())
-            .expect("32 bytes are an entropy length of BIP-39");
+        let mnemonic =
+            Mnemonic::from_entropy(self.0.as_bytes()).expect("32 bytes are an entropy length of BIP-39");
         Zeroizing::new(mnemonic.to_string())
     }
 
