@@ -55,6 +55,28 @@ macro_rules! id {
             }
         }
 
+        /// A byte string of 32 bytes.
+        impl<C> minicbor::Encode<C> for $name {
+            fn encode<W: minicbor::encode::Write>(
+                &self,
+                encoder: &mut minicbor::Encoder<W>,
+                _: &mut C,
+            ) -> Result<(), minicbor::encode::Error<W::Error>> {
+                encoder.bytes(&self.0)?.ok()
+            }
+        }
+
+        impl<'b, C> minicbor::Decode<'b, C> for $name {
+            fn decode(
+                decoder: &mut minicbor::Decoder<'b>,
+                _: &mut C,
+            ) -> Result<Self, minicbor::decode::Error> {
+                let at = decoder.position();
+                let bytes = <[u8; 32]>::try_from(decoder.bytes()?);
+                bytes.map(Self).map_err(|_| minicbor::decode::Error::message("not 32 bytes").at(at))
+            }
+        }
+
         /// Text in human-readable formats, 32 raw bytes in binary ones.
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -92,8 +114,39 @@ id! {
     SlotId
 }
 id! {
+    /// Distinguishes the slots of one author and kind; every kind says what it is made of.
+    Key
+}
+id! {
     /// The BLAKE3 hash of a blob's content, which is also the root of its verification tree.
     BlobHash
+}
+
+impl Key {
+    /// Makes the key of its parts; each part's length is hashed too, so that no two lists of parts collide.
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("musicdao 2026 record key v1");
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        Self(*hasher.finalize().as_bytes())
+    }
+}
+
+impl SlotId {
+    /// Makes the slot of an author's record of a kind under a key.
+    pub fn of(author: &PeerId, kind: u16, key: &Key) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("musicdao 2026 record slot v1");
+        hasher.update(author.as_bytes()).update(&kind.to_le_bytes()).update(key.as_bytes());
+        Self(*hasher.finalize().as_bytes())
+    }
+}
+
+impl BlobHash {
+    /// Hashes a whole blob.
+    pub fn of(content: &[u8]) -> Self {
+        Self(*blake3::hash(content).as_bytes())
+    }
 }
 
 /// A release keeps its id when its artist edits it: it is the slot of its records.

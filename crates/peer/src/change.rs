@@ -1,0 +1,101 @@
+use domain::{PeerId, Record, RecordId, SlotId, kinds::BlockEntry};
+
+/// What must be on disk before anything that follows it leaves the node. Change sets merge by appending; a store
+/// applies one in a single transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Records that now hold their slot; each replaces whatever held it.
+    pub put: Vec<Record>,
+    /// Slots to drop with all that was derived from them.
+    pub forget: Vec<SlotId>,
+    /// Ids of records dropped for want of room, so that they are not fetched again.
+    pub evicted: Vec<RecordId>,
+    /// Proofs that an author signed two things for one version of one slot.
+    pub proofs: Vec<Equivocation>,
+    /// The highest `seq` this node has signed with.
+    pub own_seq: Option<u64>,
+    /// What the user blocked, from now on.
+    pub block: Vec<BlockEntry>,
+    /// What the user does not block any more.
+    pub unblock: Vec<BlockEntry>,
+}
+
+/// Two records of one author, slot and `seq` with different bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Equivocation {
+    /// The record with the lower id.
+    pub one: Record,
+    /// The record with the higher id, which holds the slot.
+    pub two: Record,
+}
+
+/// What a store keeps of a record in memory: enough to merge, reconcile and evict, not the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The slot it holds.
+    pub slot: SlotId,
+    /// The record.
+    pub id: RecordId,
+    /// Its author.
+    pub author: PeerId,
+    /// Its kind.
+    pub kind: u16,
+    /// Its version.
+    pub seq: u64,
+    /// Unix milliseconds by the author's clock.
+    pub created_at: u64,
+    /// Length in bytes.
+    pub len: u16,
+    /// Whether it is a withdrawal.
+    pub withdrawn: bool,
+}
+
+/// What a peer starts from: what its change sets added up to.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The record of every slot.
+    pub entries: Vec<Entry>,
+    /// Records dropped for want of room.
+    pub evicted: Vec<RecordId>,
+    /// Authors caught equivocating.
+    pub equivocators: Vec<PeerId>,
+    /// The highest `seq` this node has signed with.
+    pub own_seq: u64,
+    /// What the user blocked.
+    pub blocked: Vec<BlockEntry>,
+    /// Whom the user follows, publicly or not: their records are kept first.
+    pub followed: Vec<PeerId>,
+}
+
+impl ChangeSet {
+    /// Says whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Appends a later change.
+    pub fn merge(&mut self, later: Self) {
+        self.put.extend(later.put);
+        self.forget.extend(later.forget);
+        self.evicted.extend(later.evicted);
+        self.proofs.extend(later.proofs);
+        self.own_seq = later.own_seq.max(self.own_seq);
+        self.block.extend(later.block);
+        self.unblock.extend(later.unblock);
+    }
+}
+
+impl From<&Record> for Entry {
+    fn from(record: &Record) -> Self {
+        Self {
+            slot: record.slot,
+            id: record.id,
+            author: record.author,
+            kind: record.kind,
+            seq: record.seq,
+            created_at: record.created_at,
+            len: u16::try_from(record.bytes().len()).expect("a record has at most 4096 bytes"),
+            withdrawn: record.body.is_none(),
+        }
+    }
+}
