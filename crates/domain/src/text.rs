@@ -38,13 +38,13 @@ pub(crate) fn at_most<T>(field: &'static str, list: &[T], max: usize) -> Result<
 }
 
 /// Brings a tag to its one spelling: compatibility-composed (NFKC), lower case, single hyphens between words,
-/// no leading `#`.
+/// no `#`.
 ///
 /// # Errors
 /// [`RecordError::Body`] for tags shorter than [`MIN_TAG_CHARS`] or longer than [`MAX_TAG_CHARS`].
 pub fn normalize_tag(text: &str) -> Result<String, RecordError> {
     let folded = text.nfkc().flat_map(char::to_lowercase).nfkc().collect::<String>();
-    let words = folded.trim_start_matches('#').split(|c: char| c.is_whitespace() || c == '-' || c == '_');
+    let words = folded.split(|c: char| c.is_whitespace() || matches!(c, '#' | '-' | '_'));
     let tag = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
     optional("tag", &tag, MAX_TAG_CHARS)?;
     if tag.chars().filter(|c| !is_combining_mark(*c)).count() < MIN_TAG_CHARS {
