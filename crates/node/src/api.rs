@@ -1,0 +1,1143 @@
+//! The one Api for every shell: what can be asked of a node, what it answers, and what it tells unasked.
+//!
+//! A shell in the same process calls [`crate::NodeHandle::call`]; the daemon's loopback socket carries the same types as JSON.
+//! `crates/node/bindings/api.ts` is generated from them.
+
+use std::path::PathBuf;
+
+use domain::{BlobHash, PeerId, ReleaseId, SlotId};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Names a long piece of work, so that its progress can be told and it can be cancelled. The caller chooses it.
+pub type JobId = String;
+
+/// What can be asked.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(tag = "method", content = "params", rename_all = "snake_case")]
+pub enum Request {
+    /// How the node is.
+    Status,
+    /// A link that lets a friend in.
+    Invite,
+    /// Who is connected.
+    Peers,
+    /// Joins by a friend's link.
+    Join {
+        /// A `musicdao:` link.
+        invite: String,
+    },
+    /// Sets the own profile.
+    ProfileSet(ProfileEdit),
+    /// Shows a profile; the own one by default.
+    ProfileShow {
+        /// Whose.
+        #[ts(as = "Option<String>")]
+        peer: Option<PeerId>,
+    },
+    /// Publishes files as one release.
+    Publish(Publish),
+    /// Lists releases.
+    Releases(ReleaseQuery),
+    /// Searches releases, tracks, artists and tags.
+    Search(SearchQuery),
+    /// Shows one release.
+    Show {
+        /// Which.
+        #[ts(as = "String")]
+        release: ReleaseId,
+    },
+    /// Plays to an output of its own until the end, and reports.
+    Play(Play),
+    /// Commands the player that has the queue.
+    Player(PlayerCommand),
+    /// Saves a release's files into a folder.
+    Download {
+        /// Which.
+        #[ts(as = "String")]
+        release: ReleaseId,
+        /// An existing or new folder.
+        #[ts(as = "String")]
+        to: PathBuf,
+        /// For progress and cancelling.
+        job: Option<JobId>,
+    },
+    /// Puts a tag on a release or takes it off.
+    Tag {
+        /// Which.
+        #[ts(as = "String")]
+        release: ReleaseId,
+        /// The track's number from 1, or the whole release.
+        track: Option<u16>,
+        /// The word.
+        tag: String,
+        /// Takes it off instead.
+        remove: bool,
+    },
+    /// Likes a release in public, or takes it back.
+    Like {
+        /// Which.
+        #[ts(as = "String")]
+        release: ReleaseId,
+        /// The track's number from 1, or the whole release.
+        track: Option<u16>,
+        /// Takes it back instead.
+        remove: bool,
+    },
+    /// Withdraws one's own release.
+    Withdraw {
+        /// Which.
+        #[ts(as = "String")]
+        release: ReleaseId,
+    },
+    /// Blocks, unblocks, lists what is blocked.
+    Block(BlockCommand),
+    /// Follows or unfollows an artist.
+    Follow {
+        /// Whom.
+        #[ts(as = "String")]
+        artist: PeerId,
+        /// Tells everybody.
+        public: bool,
+        /// Unfollows instead.
+        remove: bool,
+    },
+    /// Lists whom this node follows.
+    Follows,
+    /// What is saved, played and stored here.
+    Library(LibraryCommand),
+    /// The private playlists.
+    Playlist(PlaylistCommand),
+    /// Keeps a release's files and serves them, or stops doing so.
+    Seed {
+        /// Which; all that are seeded are listed where none is named.
+        #[ts(as = "Option<String>")]
+        release: Option<ReleaseId>,
+        /// Stops instead.
+        remove: bool,
+        /// For progress and cancelling.
+        job: Option<JobId>,
+    },
+    /// What this node served and fetched.
+    Stats,
+    /// Checks the node's surroundings and says what is wrong in words.
+    Doctor,
+    /// Reads a setting, or all.
+    ConfigGet {
+        /// Which; all where none is named.
+        key: Option<String>,
+    },
+    /// Writes a setting.
+    ConfigSet {
+        /// Which.
+        key: String,
+        /// Its new value.
+        value: String,
+    },
+    /// Writes the identity to a file; encrypted where there is a passphrase.
+    IdentityExport {
+        /// A new file.
+        #[ts(as = "String")]
+        file: PathBuf,
+        /// Encrypts the file.
+        passphrase: Option<String>,
+    },
+    /// Replaces the identity by that of a file. The node starts anew with it.
+    IdentityImport {
+        /// A file that was exported.
+        #[ts(as = "String")]
+        file: PathBuf,
+        /// Decrypts the file.
+        passphrase: Option<String>,
+    },
+    /// Stops a long piece of work.
+    Cancel {
+        /// The job's name.
+        job: JobId,
+    },
+    /// Ends the node.
+    Shutdown,
+}
+
+/// What is answered, by the request it answers.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(tag = "type", content = "body", rename_all = "snake_case")]
+pub enum Response {
+    /// To [`Request::Status`].
+    Status(Status),
+    /// To [`Request::Invite`].
+    Invite(Invite),
+    /// To [`Request::Peers`].
+    Peers(Peers),
+    /// To [`Request::ProfileSet`] and [`Request::ProfileShow`].
+    Profile(Profile),
+    /// To [`Request::Publish`].
+    Published(Published),
+    /// To [`Request::Releases`].
+    Releases(Releases),
+    /// To [`Request::Search`].
+    Search(SearchResults),
+    /// To [`Request::Show`].
+    Release(ReleaseDetail),
+    /// To [`Request::Play`].
+    Played(Played),
+    /// To [`Request::Player`].
+    Player(PlayerState),
+    /// To [`Request::Download`].
+    Downloaded(Downloaded),
+    /// To [`Request::Tag`].
+    Tags(Tags),
+    /// To [`Request::Like`] and [`Request::Withdraw`].
+    ReleaseRef(ReleaseRef),
+    /// To [`Request::Block`].
+    Blocked(Blocked),
+    /// To [`Request::Follow`] and [`Request::Follows`].
+    Follows(Follows),
+    /// To [`Request::Library`].
+    Library(Library),
+    /// To [`Request::Playlist`].
+    Playlists(Playlists),
+    /// To [`Request::Seed`].
+    Seeds(Seeds),
+    /// To [`Request::Stats`].
+    Stats(Stats),
+    /// To [`Request::Doctor`].
+    Doctor(Doctor),
+    /// To [`Request::ConfigGet`] and [`Request::ConfigSet`].
+    Config(ConfigValues),
+    /// To [`Request::IdentityExport`] and [`Request::IdentityImport`].
+    Identity(IdentityRef),
+    /// To [`Request::Join`], [`Request::Cancel`] and [`Request::Shutdown`].
+    Done(Done),
+}
+
+/// What went wrong: a code that never changes for programs, words for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// Stable, snake_case.
+    pub code: String,
+    /// One sentence that says what happened and what to do.
+    pub message: String,
+}
+
+/// What the node tells unasked. A reader that stops reading misses events; it never stalls the node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A release is new here, or has changed.
+    Release {
+        /// Which.
+        #[ts(as = "String")]
+        release_id: ReleaseId,
+        /// Its title.
+        title: String,
+        /// Its artist.
+        artist: String,
+    },
+    /// A release is gone: withdrawn, blocked or forgotten.
+    ReleaseGone {
+        /// Which.
+        #[ts(as = "String")]
+        release_id: ReleaseId,
+    },
+    /// Tags, likes or profiles have changed.
+    CatalogueChanged,
+    /// Somebody connected.
+    PeerUp {
+        /// Who.
+        #[ts(as = "String")]
+        peer_id: PeerId,
+        /// How.
+        path: Path,
+    },
+    /// Somebody went.
+    PeerDown {
+        /// Who.
+        #[ts(as = "String")]
+        peer_id: PeerId,
+    },
+    /// A long piece of work went on.
+    Progress(Progress),
+    /// A remote result of a search that is under way.
+    Found {
+        /// The search's text.
+        query: String,
+        /// What was found.
+        result: SearchResult,
+    },
+    /// The player changed.
+    Player(PlayerState),
+    /// Somebody else publishes with this identity: this node only reads from now on.
+    IdentityInUseElsewhere,
+    /// Something the user should know, in words.
+    Warning(ApiError),
+    /// So many events were dropped because the reader was slow.
+    Dropped {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Progress {
+    /// The job's name.
+    pub job: JobId,
+    /// What is being done, such as `reading`, `hashing`, `fetching`.
+    pub stage: String,
+    /// The file or track at hand.
+    pub item: String,
+    /// Done so far; bytes while fetching and hashing, else milliseconds of sound.
+    pub done: u64,
+    /// The whole.
+    pub total: u64,
+}
+
+/// How a peer is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// Without anybody in between.
+    Direct,
+    /// Through a peer that carries sealed packets.
+    Relayed,
+}
+
+/// How the node is.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Status {
+    /// Who this node is.
+    #[ts(as = "String")]
+    pub peer_id: PeerId,
+    /// The own name, where set.
+    pub name: Option<String>,
+    /// The program's version.
+    pub version: String,
+    /// The data folder.
+    pub data: String,
+    /// Addresses this node listens on.
+    pub listen: Vec<String>,
+    /// Connected peers.
+    pub peers: u64,
+    /// Known releases.
+    pub releases: u64,
+    /// Signed records kept.
+    pub records: u64,
+    /// Bytes of music stored.
+    pub stored_bytes: u64,
+    /// Since the start.
+    pub uptime_ms: u64,
+    /// False while an import waits for the swarm, or the identity is used elsewhere.
+    pub can_publish: bool,
+    /// Events dropped because a reader was slow.
+    pub dropped_events: u64,
+}
+
+/// A link that lets a friend in.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Invite {
+    /// A `musicdao:` link.
+    pub invite: String,
+}
+
+/// Who is connected.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Peers {
+    /// In order of id.
+    pub peers: Vec<PeerInfo>,
+}
+
+/// One connected peer.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct PeerInfo {
+    /// Who.
+    #[ts(as = "String")]
+    pub peer_id: PeerId,
+    /// The name of its profile, where known.
+    pub name: Option<String>,
+    /// How it is reached.
+    pub path: Path,
+    /// Round trip.
+    pub rtt_ms: f64,
+}
+
+/// What to change of the own profile; what is absent stays.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct ProfileEdit {
+    /// The name to show.
+    pub name: Option<String>,
+    /// A few words; empty removes them.
+    pub bio: Option<String>,
+    /// Web addresses.
+    pub links: Option<Vec<String>>,
+    /// An image file.
+    #[ts(as = "Option<String>")]
+    pub avatar: Option<PathBuf>,
+}
+
+/// Who somebody is.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Profile {
+    /// Who.
+    #[ts(as = "String")]
+    pub peer_id: PeerId,
+    /// The name to show; null where nobody has seen a profile.
+    pub name: Option<String>,
+    /// A few words.
+    pub bio: Option<String>,
+    /// Web addresses.
+    pub links: Vec<String>,
+    /// Image.
+    #[ts(as = "Option<String>")]
+    pub avatar: Option<BlobHash>,
+}
+
+/// What to publish.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct Publish {
+    /// Files, and folders whose files are taken in order.
+    #[ts(as = "Vec<String>")]
+    pub paths: Vec<PathBuf>,
+    /// By default the files' album, else the first title.
+    pub title: Option<String>,
+    /// By default the files' artist, else the profile's name.
+    pub artist: Option<String>,
+    /// SPDX; by default the files', else `CC-BY-4.0`.
+    pub license: Option<String>,
+    /// By default the files'.
+    pub date: Option<String>,
+    /// The artist's own tags.
+    pub tags: Vec<String>,
+    /// An image file; by default the files' cover.
+    #[ts(as = "Option<String>")]
+    pub cover: Option<PathBuf>,
+    /// For progress and cancelling.
+    pub job: Option<JobId>,
+}
+
+/// What was published.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Published {
+    /// Keeps through all edits.
+    #[ts(as = "String")]
+    pub release_id: ReleaseId,
+    /// In playing order.
+    pub tracks: Vec<TrackInfo>,
+    /// What was odd about the files, in words.
+    pub warnings: Vec<String>,
+}
+
+/// One track.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct TrackInfo {
+    /// From 1.
+    pub number: u16,
+    /// The track's title.
+    pub title: String,
+    /// The track's artist, where it is not the release's.
+    pub artist: Option<String>,
+    /// BLAKE3 of the file.
+    #[ts(as = "String")]
+    pub blob: BlobHash,
+    /// Bytes.
+    pub size: u64,
+    /// Exact length.
+    pub duration_ms: u64,
+    /// `mp3`, `flac`, `vorbis`, `opus`, `wav` or `aac`.
+    pub codec: String,
+    /// Integrated loudness in LUFS.
+    pub loudness: Option<f32>,
+    /// Bytes of it that are here.
+    pub have: u64,
+}
+
+/// Which releases to list.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct ReleaseQuery {
+    /// Only with this tag.
+    pub tag: Option<String>,
+    /// Only by this artist: an id or a name.
+    pub artist: Option<String>,
+    /// Only under this licence (SPDX).
+    pub license: Option<String>,
+    /// In which order.
+    pub sort: Sort,
+    /// At most so many; 100 where none is said, 1,000 at most.
+    pub limit: Option<u32>,
+    /// After so many.
+    pub offset: u32,
+}
+
+/// Orders of releases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    /// Newest first.
+    #[default]
+    New,
+    /// Most liked and tagged lately.
+    Trending,
+    /// By title.
+    Title,
+}
+
+/// Releases.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Releases {
+    /// In the order that was asked for.
+    pub releases: Vec<ReleaseInfo>,
+}
+
+/// One release in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct ReleaseInfo {
+    /// Which.
+    #[ts(as = "String")]
+    pub release_id: ReleaseId,
+    /// Its title.
+    pub title: String,
+    /// Its artists as they want to be named.
+    pub artist: String,
+    /// Who signed it.
+    #[ts(as = "String")]
+    pub artist_id: PeerId,
+    /// SPDX.
+    pub license: String,
+    /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
+    pub date: Option<String>,
+    /// How many tracks.
+    pub track_count: u16,
+    /// The artist's, one's own, and those with two or more independent authors.
+    pub tags: Vec<String>,
+    /// Image.
+    #[ts(as = "Option<String>")]
+    pub cover: Option<BlobHash>,
+    /// How many like it.
+    pub likes: u64,
+    /// Whether it is in the library.
+    pub saved: bool,
+}
+
+/// One release with all that is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct ReleaseDetail {
+    /// As in lists.
+    #[serde(flatten)]
+    pub release: ReleaseInfo,
+    /// In playing order; empty while a long list is still being fetched.
+    pub tracks: Vec<TrackInfo>,
+    /// Liner notes.
+    pub description: Option<String>,
+    /// Who else made it.
+    pub collaborators: Vec<Credit>,
+    /// The waveform of every track, 200 bytes each.
+    #[ts(as = "Option<String>")]
+    pub waveforms: Option<BlobHash>,
+}
+
+/// Somebody who made a release with its artist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Credit {
+    /// Name.
+    pub name: String,
+    /// What they did.
+    pub role: String,
+    /// Their identity, where they have one.
+    #[ts(as = "Option<String>")]
+    pub peer_id: Option<PeerId>,
+}
+
+/// What to look for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct SearchQuery {
+    /// Words, or beginnings of words.
+    pub query: String,
+    /// Asks connected peers too; their results also come as events while they arrive.
+    pub remote: bool,
+    /// At most so many; 50 where none is said, 500 at most.
+    pub limit: Option<u32>,
+    /// How long to wait for peers; 3,000 where none is said.
+    pub wait_ms: Option<u64>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SearchResults {
+    /// Best first.
+    pub results: Vec<SearchResult>,
+}
+
+/// One find.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct SearchResult {
+    /// `release`, `track`, `artist` or `tag`.
+    pub kind: String,
+    /// The release, where it is one or is part of one.
+    #[ts(as = "Option<String>")]
+    pub release_id: Option<ReleaseId>,
+    /// The track's number from 1.
+    pub track: Option<u16>,
+    /// The title, or the tag.
+    pub title: String,
+    /// The artist's name.
+    pub artist: String,
+    /// The artist.
+    #[ts(as = "Option<String>")]
+    pub artist_id: Option<PeerId>,
+    /// Where it was found.
+    pub source: Source,
+}
+
+/// Where something was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Here.
+    Local,
+    /// At a peer.
+    Remote,
+}
+
+/// What to play, and where to.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Play {
+    /// Which.
+    #[ts(as = "String")]
+    pub release: ReleaseId,
+    /// The track's number from 1, or all.
+    pub track: Option<u16>,
+    /// `default`, `null`, the path of a new `.wav` file, or a device's name.
+    pub output: String,
+    /// Start within the first track, in seconds.
+    pub from: Option<f64>,
+    /// Stop after so many seconds.
+    pub seconds: Option<f64>,
+    /// For progress and cancelling.
+    pub job: Option<JobId>,
+}
+
+/// How playing went.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Played {
+    /// From the request to the first sample.
+    pub first_sound_ms: f64,
+    /// Sound that came out.
+    pub played_ms: u64,
+    /// Times that the sound had to wait for data.
+    pub underruns: u64,
+    /// Where the first track's bytes were.
+    pub source: PlaySource,
+    /// How the first track is encoded.
+    pub codec: String,
+}
+
+/// Where a track's bytes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaySource {
+    /// All of it was here.
+    Local,
+    /// Some of it came from peers.
+    Network,
+}
+
+/// What the player that has the queue can be told.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum PlayerCommand {
+    /// Nothing: only tells the state.
+    State,
+    /// Replaces the queue and plays from a place in it.
+    Play {
+        /// The new queue.
+        items: Vec<QueueItem>,
+        /// Where to start, from 0.
+        start: usize,
+    },
+    /// Puts items into the queue.
+    Enqueue {
+        /// What.
+        items: Vec<QueueItem>,
+        /// Right after the current one, instead of at the end.
+        next: bool,
+    },
+    /// Moves an item of the queue.
+    Move {
+        /// From which place, from 0.
+        from: usize,
+        /// To which place.
+        to: usize,
+    },
+    /// Takes an item out of the queue.
+    Remove {
+        /// Which place, from 0.
+        index: usize,
+    },
+    /// Empties the queue and stops.
+    Clear,
+    /// Goes to a place in the queue.
+    Jump {
+        /// Which place, from 0.
+        index: usize,
+    },
+    /// Goes on.
+    Resume,
+    /// Pauses.
+    Pause,
+    /// The next item.
+    Next,
+    /// The previous item, or the start of this one.
+    Previous,
+    /// Goes to a place in the current item.
+    Seek {
+        /// In milliseconds.
+        position_ms: u64,
+    },
+    /// Sets how loud.
+    Volume {
+        /// 0 to 1.
+        volume: f32,
+    },
+    /// Sets shuffling.
+    Shuffle {
+        /// Whether.
+        on: bool,
+    },
+    /// Sets repeating.
+    Repeat {
+        /// What.
+        repeat: Repeat,
+    },
+    /// Sets the levelling of loudness.
+    ReplayGain {
+        /// By what.
+        mode: GainMode,
+    },
+    /// Sets how long one track fades into the next.
+    Crossfade {
+        /// 0 to 12.
+        seconds: f32,
+    },
+    /// Sets when to fall silent.
+    Sleep {
+        /// After so many minutes; 0 after this track; none never.
+        minutes: Option<u32>,
+    },
+    /// Sets the output device.
+    Output {
+        /// A device's name, or `default`.
+        device: String,
+    },
+}
+
+/// One track to play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+pub struct QueueItem {
+    /// The release.
+    #[ts(as = "String")]
+    pub release: ReleaseId,
+    /// The track's number from 1.
+    pub track: u16,
+}
+
+/// What repeats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeat {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The current item.
+    One,
+    /// The queue.
+    All,
+}
+
+/// What loudness is levelled by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum GainMode {
+    /// Nothing.
+    Off,
+    /// Every track to the same loudness.
+    #[default]
+    Track,
+    /// Every album to the same loudness.
+    Album,
+}
+
+/// How the player is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct PlayerState {
+    /// `stopped`, `playing`, `paused` or `buffering`.
+    pub status: String,
+    /// The queue in playing order.
+    pub queue: Vec<QueueItem>,
+    /// The current place in the queue, from 0.
+    pub index: Option<usize>,
+    /// The current track's title.
+    pub title: Option<String>,
+    /// The current track's artist.
+    pub artist: Option<String>,
+    /// Where in it.
+    pub position_ms: u64,
+    /// Its length.
+    pub duration_ms: u64,
+    /// 0 to 1.
+    pub volume: f32,
+    /// Whether shuffling.
+    pub shuffle: bool,
+    /// What repeats.
+    pub repeat: Repeat,
+    /// What loudness is levelled by.
+    pub replay_gain: GainMode,
+    /// Seconds.
+    pub crossfade: f32,
+    /// Output devices that can be chosen.
+    pub devices: Vec<String>,
+    /// What last went wrong.
+    pub error: Option<ApiError>,
+}
+
+/// What was saved where.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Downloaded {
+    /// In playing order.
+    pub files: Vec<SavedFile>,
+}
+
+/// One saved file.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SavedFile {
+    /// Where.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// BLAKE3 of the content.
+    #[ts(as = "String")]
+    pub blake3: BlobHash,
+}
+
+/// The tags of a release.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Tags {
+    /// Which.
+    #[ts(as = "String")]
+    pub release_id: ReleaseId,
+    /// As shown here.
+    pub tags: Vec<String>,
+}
+
+/// One release by its id.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct ReleaseRef {
+    /// Which.
+    #[ts(as = "String")]
+    pub release_id: ReleaseId,
+}
+
+/// What to block.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum BlockCommand {
+    /// Blocks an artist, a release or a blob by its id.
+    Add {
+        /// 64 hexadecimal digits.
+        id: String,
+    },
+    /// Unblocks.
+    Remove {
+        /// 64 hexadecimal digits.
+        id: String,
+    },
+    /// Lists.
+    List,
+    /// Offers the own list to others as a signed record.
+    Share {
+        /// The list's name.
+        name: String,
+    },
+    /// Blocks whatever another's list names, now and as it changes.
+    Subscribe {
+        /// The list's slot.
+        #[ts(as = "String")]
+        list: SlotId,
+    },
+}
+
+/// What is blocked.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Blocked {
+    /// In order of id.
+    pub blocked: Vec<BlockedId>,
+}
+
+/// One blocked thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct BlockedId {
+    /// `artist`, `release` or `blob`.
+    pub kind: String,
+    /// 64 hexadecimal digits.
+    pub id: String,
+}
+
+/// Whom this node follows.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Follows {
+    /// In order of name.
+    pub follows: Vec<Followed>,
+}
+
+/// One followed artist.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Followed {
+    /// Who.
+    #[ts(as = "String")]
+    pub artist_id: PeerId,
+    /// The name of their profile.
+    pub name: Option<String>,
+    /// Whether everybody may know.
+    pub public: bool,
+}
+
+/// What to do with the library.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum LibraryCommand {
+    /// Lists what is saved.
+    List,
+    /// Saves a release.
+    Save {
+        /// Which.
+        #[ts(as = "String")]
+        release: ReleaseId,
+    },
+    /// Takes a release out.
+    Remove {
+        /// Which.
+        #[ts(as = "String")]
+        release: ReleaseId,
+    },
+    /// Adds a folder of one's own files; they stay private.
+    AddFolder {
+        /// An existing folder.
+        #[ts(as = "String")]
+        folder: PathBuf,
+        /// For progress and cancelling.
+        job: Option<JobId>,
+    },
+    /// Lists what was played, latest first.
+    History {
+        /// At most so many.
+        limit: Option<u32>,
+    },
+    /// Forgets what was played.
+    ClearHistory,
+}
+
+/// The library.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct Library {
+    /// Saved releases, latest first.
+    pub saved: Vec<ReleaseInfo>,
+    /// One's own private files.
+    pub files: Vec<LocalFile>,
+    /// What was played, latest first.
+    pub history: Vec<HistoryEntry>,
+}
+
+/// One private file.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct LocalFile {
+    /// Where.
+    pub path: String,
+    /// By its tags, else its name.
+    pub title: String,
+    /// By its tags.
+    pub artist: Option<String>,
+    /// By its tags.
+    pub album: Option<String>,
+    /// Exact length.
+    pub duration_ms: u64,
+}
+
+/// Something that was played.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct HistoryEntry {
+    /// The release.
+    #[ts(as = "String")]
+    pub release_id: ReleaseId,
+    /// The track's number from 1.
+    pub track: u16,
+    /// The track's title, where still known.
+    pub title: String,
+    /// When, in Unix milliseconds.
+    pub played_at: u64,
+}
+
+/// What to do with private playlists.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum PlaylistCommand {
+    /// Lists all, or one with its items.
+    List {
+        /// Which.
+        playlist: Option<i64>,
+    },
+    /// Makes a new one.
+    Create {
+        /// Its title.
+        title: String,
+    },
+    /// Gives another title.
+    Rename {
+        /// Which.
+        playlist: i64,
+        /// The new title.
+        title: String,
+    },
+    /// Puts items at its end.
+    Add {
+        /// Which.
+        playlist: i64,
+        /// What.
+        items: Vec<QueueItem>,
+    },
+    /// Moves an item.
+    Move {
+        /// Which.
+        playlist: i64,
+        /// From which place, from 0.
+        from: u32,
+        /// To which place.
+        to: u32,
+    },
+    /// Takes an item out.
+    Remove {
+        /// Which.
+        playlist: i64,
+        /// Which place, from 0.
+        index: u32,
+    },
+    /// Deletes it.
+    Delete {
+        /// Which.
+        playlist: i64,
+    },
+}
+
+/// Private playlists.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Playlists {
+    /// In order of title.
+    pub playlists: Vec<Playlist>,
+}
+
+/// One private playlist.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Playlist {
+    /// Which.
+    pub playlist: i64,
+    /// Its title.
+    pub title: String,
+    /// How many items.
+    pub count: u64,
+    /// In playing order; only where one playlist was asked for.
+    pub items: Vec<PlaylistItem>,
+}
+
+/// One item of a private playlist.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct PlaylistItem {
+    /// The release.
+    #[ts(as = "String")]
+    pub release_id: ReleaseId,
+    /// The track's number from 1.
+    pub track: u16,
+    /// The track's title, where known.
+    pub title: String,
+}
+
+/// What is seeded.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Seeds {
+    /// Latest first.
+    pub seeds: Vec<ReleaseRef>,
+}
+
+/// What this node served and fetched; it is told to nobody but its owner.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct Stats {
+    /// Bytes of music sent to peers.
+    pub served_bytes: u64,
+    /// Bytes of music taken from peers.
+    pub fetched_bytes: u64,
+    /// By day, latest first.
+    pub days: Vec<DayStats>,
+    /// By file, most served first.
+    pub blobs: Vec<BlobStats>,
+}
+
+/// One day.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct DayStats {
+    /// `YYYY-MM-DD` in UTC.
+    pub day: String,
+    /// Bytes.
+    pub served_bytes: u64,
+    /// Bytes.
+    pub fetched_bytes: u64,
+}
+
+/// One file.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct BlobStats {
+    /// Which.
+    #[ts(as = "String")]
+    pub blob: BlobHash,
+    /// Bytes.
+    pub served_bytes: u64,
+    /// Bytes.
+    pub fetched_bytes: u64,
+}
+
+/// What a check of the surroundings found.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Doctor {
+    /// In the order they were made.
+    pub checks: Vec<Check>,
+}
+
+/// One check.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Check {
+    /// What was checked.
+    pub name: String,
+    /// Whether it is well.
+    pub ok: bool,
+    /// What was found, and what to do about it.
+    pub message: String,
+}
+
+/// Settings.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct ConfigValues {
+    /// By key.
+    #[ts(type = "Record<string, unknown>")]
+    pub config: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The own identity.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct IdentityRef {
+    /// Who.
+    #[ts(as = "String")]
+    pub peer_id: PeerId,
+    /// Whether the file is encrypted.
+    pub encrypted: bool,
+}
+
+/// It is done, and there is nothing to say of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct Done {}

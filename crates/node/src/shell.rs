@@ -1,0 +1,44 @@
+//! How a shell reaches a node: the trait that the node in the same process and the daemon's client share.
+
+use std::io;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::api::{ApiError, Event, Request, Response};
+
+/// Events that wait for a slow reader before further ones are dropped and counted.
+pub const EVENT_BACKLOG: usize = 1024;
+
+/// A node, wherever it runs.
+#[async_trait]
+pub trait Api: Send + Sync {
+    /// Asks and waits for the answer; long work tells its progress as events meanwhile.
+    ///
+    /// # Errors
+    /// An [`ApiError`] with a stable code.
+    async fn call(&self, request: Request) -> Result<Response, ApiError>;
+
+    /// Listens to events from now on. Dropping the receiver ends it.
+    async fn events(&self) -> Result<mpsc::Receiver<Event>, ApiError>;
+}
+
+impl ApiError {
+    /// Makes an error of a stable code and a sentence for people.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+}
+
+impl From<io::Error> for ApiError {
+    fn from(error: io::Error) -> Self {
+        let code = match error.kind() {
+            io::ErrorKind::NotFound => "file_not_found",
+            io::ErrorKind::PermissionDenied => "permission_denied",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
+            io::ErrorKind::TimedOut => "timeout",
+            _ => "io",
+        };
+        Self::new(code, error.to_string())
+    }
+}
