@@ -1,0 +1,33 @@
+# Each target installs what it needs. `make` alone lists them.
+MUSICDAO := target/release/musicdao
+BENCHES := listen stream blob discovery search
+
+export MUSICDAO_SETUP
+
+.PHONY: help run build test bench fmt lint
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+run: build ## build MusicDAO and start its daemon
+	@exec $(MUSICDAO) daemon
+
+build: ## build target/release/musicdao
+	@xtask/setup.sh build
+	@cargo build --release --bin musicdao
+
+test: ## check everything
+	@xtask/test.sh
+
+bench: build ## measure what docs/benchmarks.md reports
+	@cargo bench --workspace --benches
+	@for bench in $(BENCHES); do $(MUSICDAO) bench $$bench || exit 1; done
+
+fmt: ## format the sources
+	@cargo fmt --all
+
+lint: ## only the formatting, the lints and the rules of the house
+	@xtask/setup.sh test
+	@cargo fmt --all --check
+	@cargo xtask tidy
+	@cargo clippy --workspace --all-targets -- -D warnings

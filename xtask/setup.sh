@@ -1,0 +1,75 @@
+#!/bin/sh
+# Installs what MusicDAO needs of Debian and rustup and what is missing; says nothing where all is there.
+#   xtask/setup.sh build   to compile and run
+#   xtask/setup.sh test    to compile, run and test
+# MUSICDAO_SETUP=skip trusts the machine as it is.
+set -eu
+
+# A linker for .cargo/config.toml, C and CMake for libopus and SQLite, ALSA's headers for the sound.
+build="build-essential pkg-config clang mold cmake libasound2-dev"
+# Songs and their transcoding; a sound server whose output can be recorded; a bus for the media keys;
+# links between network namespaces.
+tests="asc-music ffmpeg pulseaudio pulseaudio-utils libasound2-plugins dbus iproute2 util-linux"
+
+say() { printf '%s\n' "$*" >&2; }
+
+is_installed() {
+    [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+install_packages() {
+    missing=
+    for package in "$@"; do
+        is_installed "$package" || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        as_root=sudo
+        command -v sudo >/dev/null || { say "Not root and no sudo here. As root: apt-get install$missing"; exit 1; }
+    fi
+    say "Installing$missing"
+    apt="$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300"
+    $apt update
+    # One word for each package.
+    # shellcheck disable=SC2086
+    $apt install --yes --no-install-recommends $missing >/dev/null
+}
+
+find_rust() {
+    command -v cargo >/dev/null && return 0
+    say "There is no cargo here. Install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer: https://rustup.rs"
+    exit 1
+}
+
+add_component() {
+    cargo "$2" --version >/dev/null 2>&1 && return 0
+    say "Installing the Rust component $1"
+    rustup component add "$1"
+}
+
+cd "$(dirname "$0")/.."
+[ "${MUSICDAO_SETUP:-}" != skip ] || exit 0
+case "${1:-}" in
+build) packages=$build ;;
+test) packages="$build $tests" ;;
+*)
+    say "usage: xtask/setup.sh build | test"
+    exit 2
+    ;;
+esac
+
+command -v apt-get >/dev/null || {
+    say "No apt here. Install what Debian calls: $packages"
+    say "then say: make MUSICDAO_SETUP=skip ..."
+    exit 1
+}
+# One word for each package.
+# shellcheck disable=SC2086
+install_packages $packages
+find_rust
+if [ "$1" = test ]; then
+    add_component rustfmt fmt
+    add_component clippy clippy
+fi
