@@ -3,6 +3,7 @@
 pub mod api;
 mod config;
 mod folder;
+mod identity;
 mod remote;
 mod server;
 mod shell;
