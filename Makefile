@@ -4,10 +4,10 @@ BENCHES := listen stream blob discovery search
 
 export MUSICDAO_SETUP
 
-.PHONY: help run build test bench fmt lint
+.PHONY: help run build test bench fmt lint advisories
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 run: build ## build MusicDAO and start its daemon
 	@exec $(MUSICDAO) daemon
@@ -31,3 +31,7 @@ lint: ## only the formatting, the lints and the rules of the house
 	@cargo fmt --all --check
 	@cargo xtask tidy
 	@cargo clippy --workspace --all-targets -- -D warnings
+
+advisories: ## known flaws of the dependencies, from the Internet
+	@xtask/setup.sh build
+	@"$$(xtask/tool.sh cargo-deny)/cargo-deny" --workspace check advisories

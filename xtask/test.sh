@@ -4,7 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-CARGO_DENY=0.20.2
 # A hang ends as a failure even where cargo-nextest, which watches each test, is missing.
 LONGEST_TEST_RUN=40m
 SKIPPED='skipped: no namespaces'
@@ -57,7 +56,7 @@ begin "system packages"
 xtask/setup.sh test
 
 begin "cargo-deny"
-deny=$(xtask/tool.sh cargo-deny "$CARGO_DENY")
+deny=$(xtask/tool.sh cargo-deny)
 
 begin "fixtures"
 cargo xtask fixtures

@@ -1,10 +1,16 @@
 #!/bin/sh
 # Builds a cargo tool of one exact version into the user's cache, once, and prints the folder that holds it.
-#   xtask/tool.sh cargo-deny 0.20.2
+#   xtask/tool.sh cargo-deny
 set -eu
 
-name=$1
-version=$2
+name=${1:-}
+case "$name" in
+cargo-deny) version=0.20.2 ;;
+*)
+    echo "usage: xtask/tool.sh cargo-deny" >&2
+    exit 2
+    ;;
+esac
 home="${XDG_CACHE_HOME:-$HOME/.cache}/musicdao/tools/$name-$version"
 
 if [ ! -x "$home/bin/$name" ]; then
