@@ -1,9 +1,12 @@
 //! Composition: one peer on tokio behind the one Api for every shell.
 
 pub mod api;
+mod book;
 mod config;
 mod folder;
+mod hub;
 mod identity;
+mod jobs;
 mod remote;
 mod server;
 mod shell;

@@ -42,3 +42,9 @@ impl From<io::Error> for ApiError {
         Self::new(code, error.to_string())
     }
 }
+
+impl From<domain::RecordError> for ApiError {
+    fn from(error: domain::RecordError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}

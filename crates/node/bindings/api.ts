@@ -1,0 +1,1320 @@
+// Generated from crates/node/src/api.rs by `UPDATE=1 cargo test -p node --test bindings`.
+
+/**
+ * What went wrong: a code that never changes for programs, words for people.
+ */
+export type ApiError = { 
+/**
+ * Stable, snake_case.
+ */
+code: string, 
+/**
+ * One sentence that says what happened and what to do.
+ */
+message: string, };
+
+/**
+ * One file.
+ */
+export type BlobStats = { 
+/**
+ * Which.
+ */
+blob: string, 
+/**
+ * Bytes.
+ */
+served_bytes: number, 
+/**
+ * Bytes.
+ */
+fetched_bytes: number, };
+
+/**
+ * What to block.
+ */
+export type BlockCommand = { "command": "add", 
+/**
+ * 64 hexadecimal digits.
+ */
+id: string, } | { "command": "remove", 
+/**
+ * 64 hexadecimal digits.
+ */
+id: string, } | { "command": "list" } | { "command": "share", 
+/**
+ * The list's name.
+ */
+name: string, } | { "command": "subscribe", 
+/**
+ * The list's slot.
+ */
+list: string, };
+
+/**
+ * What is blocked.
+ */
+export type Blocked = { 
+/**
+ * In order of id.
+ */
+blocked: Array<BlockedId>, };
+
+/**
+ * One blocked thing.
+ */
+export type BlockedId = { 
+/**
+ * `artist`, `release` or `blob`.
+ */
+kind: string, 
+/**
+ * 64 hexadecimal digits.
+ */
+id: string, };
+
+/**
+ * One check.
+ */
+export type Check = { 
+/**
+ * What was checked.
+ */
+name: string, 
+/**
+ * Whether it is well.
+ */
+ok: boolean, 
+/**
+ * What was found, and what to do about it.
+ */
+message: string, };
+
+/**
+ * Settings.
+ */
+export type ConfigValues = { 
+/**
+ * By key.
+ */
+config: Record<string, unknown>, };
+
+/**
+ * Somebody who made a release with its artist.
+ */
+export type Credit = { 
+/**
+ * Name.
+ */
+name: string, 
+/**
+ * What they did.
+ */
+role: string, 
+/**
+ * Their identity, where they have one.
+ */
+peer_id: string | null, };
+
+/**
+ * One day.
+ */
+export type DayStats = { 
+/**
+ * `YYYY-MM-DD` in UTC.
+ */
+day: string, 
+/**
+ * Bytes.
+ */
+served_bytes: number, 
+/**
+ * Bytes.
+ */
+fetched_bytes: number, };
+
+/**
+ * What a check of the surroundings found.
+ */
+export type Doctor = { 
+/**
+ * In the order they were made.
+ */
+checks: Array<Check>, };
+
+/**
+ * It is done, and there is nothing to say of it.
+ */
+export type Done = Record<symbol, never>;
+
+/**
+ * What was saved where.
+ */
+export type Downloaded = { 
+/**
+ * In playing order.
+ */
+files: Array<SavedFile>, };
+
+/**
+ * What the node tells unasked. A reader that stops reading misses events; it never stalls the node.
+ */
+export type Event = { "event": "release", 
+/**
+ * Which.
+ */
+release_id: string, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * Its artist.
+ */
+artist: string, } | { "event": "release_gone", 
+/**
+ * Which.
+ */
+release_id: string, } | { "event": "catalogue_changed" } | { "event": "peer_up", 
+/**
+ * Who.
+ */
+peer_id: string, 
+/**
+ * How.
+ */
+path: Path, } | { "event": "peer_down", 
+/**
+ * Who.
+ */
+peer_id: string, } | { "event": "progress" } & Progress | { "event": "found", 
+/**
+ * The search's text.
+ */
+query: string, 
+/**
+ * What was found.
+ */
+result: SearchResult, } | { "event": "player" } & PlayerState | { "event": "identity_in_use_elsewhere" } | { "event": "warning" } & ApiError | { "event": "dropped", 
+/**
+ * How many.
+ */
+count: number, };
+
+/**
+ * One followed artist.
+ */
+export type Followed = { 
+/**
+ * Who.
+ */
+artist_id: string, 
+/**
+ * The name of their profile.
+ */
+name: string | null, 
+/**
+ * Whether everybody may know.
+ */
+public: boolean, };
+
+/**
+ * Whom this node follows.
+ */
+export type Follows = { 
+/**
+ * In order of name.
+ */
+follows: Array<Followed>, };
+
+/**
+ * What loudness is levelled by.
+ */
+export type GainMode = "off" | "track" | "album";
+
+/**
+ * Something that was played.
+ */
+export type HistoryEntry = { 
+/**
+ * The release.
+ */
+release_id: string, 
+/**
+ * The track's number from 1.
+ */
+track: number, 
+/**
+ * The track's title, where still known.
+ */
+title: string, 
+/**
+ * When, in Unix milliseconds.
+ */
+played_at: number, };
+
+/**
+ * The own identity.
+ */
+export type IdentityRef = { 
+/**
+ * Who.
+ */
+peer_id: string, 
+/**
+ * Whether the file is encrypted.
+ */
+encrypted: boolean, };
+
+/**
+ * A link that lets a friend in.
+ */
+export type Invite = { 
+/**
+ * A `musicdao:` link.
+ */
+invite: string, };
+
+/**
+ * The library.
+ */
+export type Library = { 
+/**
+ * Saved releases, latest first.
+ */
+saved: Array<ReleaseInfo>, 
+/**
+ * One's own private files.
+ */
+files: Array<LocalFile>, 
+/**
+ * What was played, latest first.
+ */
+history: Array<HistoryEntry>, };
+
+/**
+ * What to do with the library.
+ */
+export type LibraryCommand = { "command": "list" } | { "command": "save", 
+/**
+ * Which.
+ */
+release: string, } | { "command": "remove", 
+/**
+ * Which.
+ */
+release: string, } | { "command": "add_folder", 
+/**
+ * An existing folder.
+ */
+folder: string, 
+/**
+ * For progress and cancelling.
+ */
+job: string | null, } | { "command": "history", 
+/**
+ * At most so many.
+ */
+limit: number | null, } | { "command": "clear_history" };
+
+/**
+ * One private file.
+ */
+export type LocalFile = { 
+/**
+ * Where.
+ */
+path: string, 
+/**
+ * By its tags, else its name.
+ */
+title: string, 
+/**
+ * By its tags.
+ */
+artist: string | null, 
+/**
+ * By its tags.
+ */
+album: string | null, 
+/**
+ * Exact length.
+ */
+duration_ms: number, };
+
+/**
+ * How a peer is reached.
+ */
+export type Path = "direct" | "relayed";
+
+/**
+ * One connected peer.
+ */
+export type PeerInfo = { 
+/**
+ * Who.
+ */
+peer_id: string, 
+/**
+ * The name of its profile, where known.
+ */
+name: string | null, 
+/**
+ * How it is reached.
+ */
+path: Path, 
+/**
+ * Round trip.
+ */
+rtt_ms: number, };
+
+/**
+ * Who is connected.
+ */
+export type Peers = { 
+/**
+ * In order of id.
+ */
+peers: Array<PeerInfo>, };
+
+/**
+ * What to play, and where to.
+ */
+export type Play = { 
+/**
+ * Which.
+ */
+release: string, 
+/**
+ * The track's number from 1, or all.
+ */
+track: number | null, 
+/**
+ * `default`, `null`, the path of a new `.wav` file, or a device's name.
+ */
+output: string, 
+/**
+ * Start within the first track, in seconds.
+ */
+from: number | null, 
+/**
+ * Stop after so many seconds.
+ */
+seconds: number | null, 
+/**
+ * For progress and cancelling.
+ */
+job: string | null, };
+
+/**
+ * Where a track's bytes come from.
+ */
+export type PlaySource = "local" | "network";
+
+/**
+ * How playing went.
+ */
+export type Played = { 
+/**
+ * From the request to the first sample.
+ */
+first_sound_ms: number, 
+/**
+ * Sound that came out.
+ */
+played_ms: number, 
+/**
+ * Times that the sound had to wait for data.
+ */
+underruns: number, 
+/**
+ * Where the first track's bytes were.
+ */
+source: PlaySource, 
+/**
+ * How the first track is encoded.
+ */
+codec: string, };
+
+/**
+ * What the player that has the queue can be told.
+ */
+export type PlayerCommand = { "command": "state" } | { "command": "play", 
+/**
+ * The new queue.
+ */
+items: Array<QueueItem>, 
+/**
+ * Where to start, from 0.
+ */
+start: number, } | { "command": "enqueue", 
+/**
+ * What.
+ */
+items: Array<QueueItem>, 
+/**
+ * Right after the current one, instead of at the end.
+ */
+next: boolean, } | { "command": "move", 
+/**
+ * From which place, from 0.
+ */
+from: number, 
+/**
+ * To which place.
+ */
+to: number, } | { "command": "remove", 
+/**
+ * Which place, from 0.
+ */
+index: number, } | { "command": "clear" } | { "command": "jump", 
+/**
+ * Which place, from 0.
+ */
+index: number, } | { "command": "resume" } | { "command": "pause" } | { "command": "next" } | { "command": "previous" } | { "command": "seek", 
+/**
+ * In milliseconds.
+ */
+position_ms: number, } | { "command": "volume", 
+/**
+ * 0 to 1.
+ */
+volume: number, } | { "command": "shuffle", 
+/**
+ * Whether.
+ */
+on: boolean, } | { "command": "repeat", 
+/**
+ * What.
+ */
+repeat: Repeat, } | { "command": "replay_gain", 
+/**
+ * By what.
+ */
+mode: GainMode, } | { "command": "crossfade", 
+/**
+ * 0 to 12.
+ */
+seconds: number, } | { "command": "sleep", 
+/**
+ * After so many minutes; 0 after this track; none never.
+ */
+minutes: number | null, } | { "command": "output", 
+/**
+ * A device's name, or `default`.
+ */
+device: string, };
+
+/**
+ * How the player is.
+ */
+export type PlayerState = { 
+/**
+ * `stopped`, `playing`, `paused` or `buffering`.
+ */
+status: string, 
+/**
+ * The queue in playing order.
+ */
+queue: Array<QueueItem>, 
+/**
+ * The current place in the queue, from 0.
+ */
+index: number | null, 
+/**
+ * The current track's title.
+ */
+title: string | null, 
+/**
+ * The current track's artist.
+ */
+artist: string | null, 
+/**
+ * Where in it.
+ */
+position_ms: number, 
+/**
+ * Its length.
+ */
+duration_ms: number, 
+/**
+ * 0 to 1.
+ */
+volume: number, 
+/**
+ * Whether shuffling.
+ */
+shuffle: boolean, 
+/**
+ * What repeats.
+ */
+repeat: Repeat, 
+/**
+ * What loudness is levelled by.
+ */
+replay_gain: GainMode, 
+/**
+ * Seconds.
+ */
+crossfade: number, 
+/**
+ * Output devices that can be chosen.
+ */
+devices: Array<string>, 
+/**
+ * What last went wrong.
+ */
+error: ApiError | null, };
+
+/**
+ * One private playlist.
+ */
+export type Playlist = { 
+/**
+ * Which.
+ */
+playlist: number, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * How many items.
+ */
+count: number, 
+/**
+ * In playing order; only where one playlist was asked for.
+ */
+items: Array<PlaylistItem>, };
+
+/**
+ * What to do with private playlists.
+ */
+export type PlaylistCommand = { "command": "list", 
+/**
+ * Which.
+ */
+playlist: number | null, } | { "command": "create", 
+/**
+ * Its title.
+ */
+title: string, } | { "command": "rename", 
+/**
+ * Which.
+ */
+playlist: number, 
+/**
+ * The new title.
+ */
+title: string, } | { "command": "add", 
+/**
+ * Which.
+ */
+playlist: number, 
+/**
+ * What.
+ */
+items: Array<QueueItem>, } | { "command": "move", 
+/**
+ * Which.
+ */
+playlist: number, 
+/**
+ * From which place, from 0.
+ */
+from: number, 
+/**
+ * To which place.
+ */
+to: number, } | { "command": "remove", 
+/**
+ * Which.
+ */
+playlist: number, 
+/**
+ * Which place, from 0.
+ */
+index: number, } | { "command": "delete", 
+/**
+ * Which.
+ */
+playlist: number, };
+
+/**
+ * One item of a private playlist.
+ */
+export type PlaylistItem = { 
+/**
+ * The release.
+ */
+release_id: string, 
+/**
+ * The track's number from 1.
+ */
+track: number, 
+/**
+ * The track's title, where known.
+ */
+title: string, };
+
+/**
+ * Private playlists.
+ */
+export type Playlists = { 
+/**
+ * In order of title.
+ */
+playlists: Array<Playlist>, };
+
+/**
+ * Who somebody is.
+ */
+export type Profile = { 
+/**
+ * Who.
+ */
+peer_id: string, 
+/**
+ * The name to show; null where nobody has seen a profile.
+ */
+name: string | null, 
+/**
+ * A few words.
+ */
+bio: string | null, 
+/**
+ * Web addresses.
+ */
+links: Array<string>, 
+/**
+ * Image.
+ */
+avatar: string | null, };
+
+/**
+ * What to change of the own profile; what is absent stays.
+ */
+export type ProfileEdit = { 
+/**
+ * The name to show.
+ */
+name: string | null, 
+/**
+ * A few words; empty removes them.
+ */
+bio: string | null, 
+/**
+ * Web addresses.
+ */
+links: Array<string> | null, 
+/**
+ * An image file.
+ */
+avatar: string | null, };
+
+/**
+ * How far a job is.
+ */
+export type Progress = { 
+/**
+ * The job's name.
+ */
+job: string, 
+/**
+ * What is being done, such as `reading`, `hashing`, `fetching`.
+ */
+stage: string, 
+/**
+ * The file or track at hand.
+ */
+item: string, 
+/**
+ * Done so far; bytes while fetching and hashing, else milliseconds of sound.
+ */
+done: number, 
+/**
+ * The whole.
+ */
+total: number, };
+
+/**
+ * What to publish.
+ */
+export type Publish = { 
+/**
+ * Files, and folders whose files are taken in order.
+ */
+paths: Array<string>, 
+/**
+ * By default the files' album, else the first title.
+ */
+title: string | null, 
+/**
+ * By default the files' artist, else the profile's name.
+ */
+artist: string | null, 
+/**
+ * SPDX; by default the files', else `CC-BY-4.0`.
+ */
+license: string | null, 
+/**
+ * By default the files'.
+ */
+date: string | null, 
+/**
+ * The artist's own tags.
+ */
+tags: Array<string>, 
+/**
+ * An image file; by default the files' cover.
+ */
+cover: string | null, 
+/**
+ * For progress and cancelling.
+ */
+job: string | null, };
+
+/**
+ * What was published.
+ */
+export type Published = { 
+/**
+ * Keeps through all edits.
+ */
+release_id: string, 
+/**
+ * In playing order.
+ */
+tracks: Array<TrackInfo>, 
+/**
+ * What was odd about the files, in words.
+ */
+warnings: Array<string>, };
+
+/**
+ * One track to play.
+ */
+export type QueueItem = { 
+/**
+ * The release.
+ */
+release: string, 
+/**
+ * The track's number from 1.
+ */
+track: number, };
+
+/**
+ * One release with all that is known of it.
+ */
+export type ReleaseDetail = { 
+/**
+ * In playing order; empty while a long list is still being fetched.
+ */
+tracks: Array<TrackInfo>, 
+/**
+ * Liner notes.
+ */
+description: string | null, 
+/**
+ * Who else made it.
+ */
+collaborators: Array<Credit>, 
+/**
+ * The waveform of every track, 200 bytes each.
+ */
+waveforms: string | null, 
+/**
+ * Which.
+ */
+release_id: string, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * Its artists as they want to be named.
+ */
+artist: string, 
+/**
+ * Who signed it.
+ */
+artist_id: string, 
+/**
+ * SPDX.
+ */
+license: string, 
+/**
+ * `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
+ */
+date: string | null, 
+/**
+ * How many tracks.
+ */
+track_count: number, 
+/**
+ * The artist's, one's own, and those with two or more independent authors.
+ */
+tags: Array<string>, 
+/**
+ * Image.
+ */
+cover: string | null, 
+/**
+ * How many like it.
+ */
+likes: number, 
+/**
+ * Whether it is in the library.
+ */
+saved: boolean, };
+
+/**
+ * One release in a list.
+ */
+export type ReleaseInfo = { 
+/**
+ * Which.
+ */
+release_id: string, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * Its artists as they want to be named.
+ */
+artist: string, 
+/**
+ * Who signed it.
+ */
+artist_id: string, 
+/**
+ * SPDX.
+ */
+license: string, 
+/**
+ * `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
+ */
+date: string | null, 
+/**
+ * How many tracks.
+ */
+track_count: number, 
+/**
+ * The artist's, one's own, and those with two or more independent authors.
+ */
+tags: Array<string>, 
+/**
+ * Image.
+ */
+cover: string | null, 
+/**
+ * How many like it.
+ */
+likes: number, 
+/**
+ * Whether it is in the library.
+ */
+saved: boolean, };
+
+/**
+ * Which releases to list.
+ */
+export type ReleaseQuery = { 
+/**
+ * Only with this tag.
+ */
+tag: string | null, 
+/**
+ * Only by this artist: an id or a name.
+ */
+artist: string | null, 
+/**
+ * Only under this licence (SPDX).
+ */
+license: string | null, 
+/**
+ * In which order.
+ */
+sort: Sort, 
+/**
+ * At most so many; 100 where none is said, 1,000 at most.
+ */
+limit: number | null, 
+/**
+ * After so many.
+ */
+offset: number, };
+
+/**
+ * One release by its id.
+ */
+export type ReleaseRef = { 
+/**
+ * Which.
+ */
+release_id: string, };
+
+/**
+ * Releases.
+ */
+export type Releases = { 
+/**
+ * In the order that was asked for.
+ */
+releases: Array<ReleaseInfo>, };
+
+/**
+ * What repeats.
+ */
+export type Repeat = "off" | "one" | "all";
+
+/**
+ * What can be asked.
+ */
+export type Request = { "method": "status" } | { "method": "invite" } | { "method": "peers" } | { "method": "join", "params": { 
+/**
+ * A `musicdao:` link.
+ */
+invite: string, } } | { "method": "profile_set", "params": ProfileEdit } | { "method": "profile_show", "params": { 
+/**
+ * Whose.
+ */
+peer: string | null, } } | { "method": "publish", "params": Publish } | { "method": "releases", "params": ReleaseQuery } | { "method": "search", "params": SearchQuery } | { "method": "show", "params": { 
+/**
+ * Which.
+ */
+release: string, } } | { "method": "play", "params": Play } | { "method": "player", "params": PlayerCommand } | { "method": "download", "params": { 
+/**
+ * Which.
+ */
+release: string, 
+/**
+ * An existing or new folder.
+ */
+to: string, 
+/**
+ * For progress and cancelling.
+ */
+job: string | null, } } | { "method": "tag", "params": { 
+/**
+ * Which.
+ */
+release: string, 
+/**
+ * The track's number from 1, or the whole release.
+ */
+track: number | null, 
+/**
+ * The word.
+ */
+tag: string, 
+/**
+ * Takes it off instead.
+ */
+remove: boolean, } } | { "method": "like", "params": { 
+/**
+ * Which.
+ */
+release: string, 
+/**
+ * The track's number from 1, or the whole release.
+ */
+track: number | null, 
+/**
+ * Takes it back instead.
+ */
+remove: boolean, } } | { "method": "withdraw", "params": { 
+/**
+ * Which.
+ */
+release: string, } } | { "method": "block", "params": BlockCommand } | { "method": "follow", "params": { 
+/**
+ * Whom.
+ */
+artist: string, 
+/**
+ * Tells everybody.
+ */
+public: boolean, 
+/**
+ * Unfollows instead.
+ */
+remove: boolean, } } | { "method": "follows" } | { "method": "library", "params": LibraryCommand } | { "method": "playlist", "params": PlaylistCommand } | { "method": "seed", "params": { 
+/**
+ * Which; all that are seeded are listed where none is named.
+ */
+release: string | null, 
+/**
+ * Stops instead.
+ */
+remove: boolean, 
+/**
+ * For progress and cancelling.
+ */
+job: string | null, } } | { "method": "stats" } | { "method": "doctor" } | { "method": "config_get", "params": { 
+/**
+ * Which; all where none is named.
+ */
+key: string | null, } } | { "method": "config_set", "params": { 
+/**
+ * Which.
+ */
+key: string, 
+/**
+ * Its new value.
+ */
+value: string, } } | { "method": "identity_export", "params": { 
+/**
+ * A new file.
+ */
+file: string, 
+/**
+ * Encrypts the file.
+ */
+passphrase: string | null, } } | { "method": "identity_import", "params": { 
+/**
+ * A file that was exported.
+ */
+file: string, 
+/**
+ * Decrypts the file.
+ */
+passphrase: string | null, } } | { "method": "cancel", "params": { 
+/**
+ * The job's name.
+ */
+job: string, } } | { "method": "shutdown" };
+
+/**
+ * What is answered, by the request it answers.
+ */
+export type Response = { "type": "status", "body": Status } | { "type": "invite", "body": Invite } | { "type": "peers", "body": Peers } | { "type": "profile", "body": Profile } | { "type": "published", "body": Published } | { "type": "releases", "body": Releases } | { "type": "search", "body": SearchResults } | { "type": "release", "body": ReleaseDetail } | { "type": "played", "body": Played } | { "type": "player", "body": PlayerState } | { "type": "downloaded", "body": Downloaded } | { "type": "tags", "body": Tags } | { "type": "release_ref", "body": ReleaseRef } | { "type": "blocked", "body": Blocked } | { "type": "follows", "body": Follows } | { "type": "library", "body": Library } | { "type": "playlists", "body": Playlists } | { "type": "seeds", "body": Seeds } | { "type": "stats", "body": Stats } | { "type": "doctor", "body": Doctor } | { "type": "config", "body": ConfigValues } | { "type": "identity", "body": IdentityRef } | { "type": "done", "body": Done };
+
+/**
+ * One saved file.
+ */
+export type SavedFile = { 
+/**
+ * Where.
+ */
+path: string, 
+/**
+ * Bytes.
+ */
+size: number, 
+/**
+ * BLAKE3 of the content.
+ */
+blake3: string, };
+
+/**
+ * What to look for.
+ */
+export type SearchQuery = { 
+/**
+ * Words, or beginnings of words.
+ */
+query: string, 
+/**
+ * Asks connected peers too; their results also come as events while they arrive.
+ */
+remote: boolean, 
+/**
+ * At most so many; 50 where none is said, 500 at most.
+ */
+limit: number | null, 
+/**
+ * How long to wait for peers; 3,000 where none is said.
+ */
+wait_ms: number | null, };
+
+/**
+ * One find.
+ */
+export type SearchResult = { 
+/**
+ * `release`, `track`, `artist` or `tag`.
+ */
+kind: string, 
+/**
+ * The release, where it is one or is part of one.
+ */
+release_id: string | null, 
+/**
+ * The track's number from 1.
+ */
+track: number | null, 
+/**
+ * The title, or the tag.
+ */
+title: string, 
+/**
+ * The artist's name.
+ */
+artist: string, 
+/**
+ * The artist.
+ */
+artist_id: string | null, 
+/**
+ * Where it was found.
+ */
+source: Source, };
+
+/**
+ * What was found.
+ */
+export type SearchResults = { 
+/**
+ * Best first.
+ */
+results: Array<SearchResult>, };
+
+/**
+ * What is seeded.
+ */
+export type Seeds = { 
+/**
+ * Latest first.
+ */
+seeds: Array<ReleaseRef>, };
+
+/**
+ * Orders of releases.
+ */
+export type Sort = "new" | "trending" | "title";
+
+/**
+ * Where something was found.
+ */
+export type Source = "local" | "remote";
+
+/**
+ * What this node served and fetched; it is told to nobody but its owner.
+ */
+export type Stats = { 
+/**
+ * Bytes of music sent to peers.
+ */
+served_bytes: number, 
+/**
+ * Bytes of music taken from peers.
+ */
+fetched_bytes: number, 
+/**
+ * By day, latest first.
+ */
+days: Array<DayStats>, 
+/**
+ * By file, most served first.
+ */
+blobs: Array<BlobStats>, };
+
+/**
+ * How the node is.
+ */
+export type Status = { 
+/**
+ * Who this node is.
+ */
+peer_id: string, 
+/**
+ * The own name, where set.
+ */
+name: string | null, 
+/**
+ * The program's version.
+ */
+version: string, 
+/**
+ * The data folder.
+ */
+data: string, 
+/**
+ * Addresses this node listens on.
+ */
+listen: Array<string>, 
+/**
+ * Connected peers.
+ */
+peers: number, 
+/**
+ * Known releases.
+ */
+releases: number, 
+/**
+ * Signed records kept.
+ */
+records: number, 
+/**
+ * Bytes of music stored.
+ */
+stored_bytes: number, 
+/**
+ * Since the start.
+ */
+uptime_ms: number, 
+/**
+ * False while an import waits for the swarm, or the identity is used elsewhere.
+ */
+can_publish: boolean, 
+/**
+ * Events dropped because a reader was slow.
+ */
+dropped_events: number, };
+
+/**
+ * The tags of a release.
+ */
+export type Tags = { 
+/**
+ * Which.
+ */
+release_id: string, 
+/**
+ * As shown here.
+ */
+tags: Array<string>, };
+
+/**
+ * One track.
+ */
+export type TrackInfo = { 
+/**
+ * From 1.
+ */
+number: number, 
+/**
+ * The track's title.
+ */
+title: string, 
+/**
+ * The track's artist, where it is not the release's.
+ */
+artist: string | null, 
+/**
+ * BLAKE3 of the file.
+ */
+blob: string, 
+/**
+ * Bytes.
+ */
+size: number, 
+/**
+ * Exact length.
+ */
+duration_ms: number, 
+/**
+ * `mp3`, `flac`, `vorbis`, `opus`, `wav` or `aac`.
+ */
+codec: string, 
+/**
+ * Integrated loudness in LUFS.
+ */
+loudness: number | null, 
+/**
+ * Bytes of it that are here.
+ */
+have: number, };
