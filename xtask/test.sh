@@ -27,7 +27,8 @@ finish() {
 summary() {
     local status=$? failed=$stage
     finish
-    printf '\n%s\n' "${times[@]}"
+    printf '\n== times\n'
+    printf '%s\n' "${times[@]}"
     printf '%5d s  in all\n' "$SECONDS"
     [ "$status" -eq 0 ] || printf 'FAILED: %s\n' "$failed"
 }
@@ -72,6 +73,10 @@ begin "licences and bans"
 
 begin "lints"
 cargo clippy --workspace --all-targets -- -D warnings
+
+# The end-to-end tests start it.
+begin "program"
+cargo build --bin musicdao
 
 begin "tests"
 run_tests
