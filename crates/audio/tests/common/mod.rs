@@ -1,0 +1,143 @@
+//! Signals, files made of them with ffmpeg, and a player that is waited for.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::mpsc::Receiver,
+    time::Duration,
+};
+
+use audio::{Decoder, Error, Event, FileSource, Opener, Output, Player, Track};
+
+/// Far more than anything here takes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The formats that are played: file name extension, arguments for ffmpeg, whether samples survive unchanged.
+pub const FORMATS: [(&str, &[&str], bool); 7] = [
+    ("wav", &["-c:a", "pcm_s16le"], true),
+    ("flac", &["-c:a", "flac"], true),
+    ("mp3", &["-c:a", "libmp3lame", "-b:a", "320k"], false),
+    ("ogg", &["-c:a", "libvorbis", "-q:a", "9"], false),
+    ("opus", &["-c:a", "libopus", "-b:a", "256k"], false),
+    ("m4a", &["-c:a", "aac", "-b:a", "256k"], false),
+    ("mp4", &["-c:a", "aac", "-b:a", "256k", "-movflags", "+faststart"], false),
+];
+
+/// A stereo signal of 16-bit samples in which every place is distinct: two slow sweeps.
+pub fn sweep(rate: u32, frames: usize) -> Vec<i16> {
+    let tone = |at: usize, base: f64, slope: f64| {
+        let time = at as f64 / f64::from(rate);
+        ((time * (base + slope * time) * std::f64::consts::TAU).sin() * 12_000.0) as i16
+    };
+    (0..frames).flat_map(|at| [tone(at, 220.0, 40.0), tone(at, 500.0, 25.0)]).collect()
+}
+
+pub fn write_wav(path: &Path, rate: u32, channels: u16, samples: &[i16]) {
+    let spec = hound::WavSpec {
+        channels,
+        sample_rate: rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut wav = hound::WavWriter::create(path, spec).unwrap();
+    samples.iter().for_each(|sample| wav.write_sample(*sample).unwrap());
+    wav.finalize().unwrap();
+}
+
+pub fn read_wav(path: &Path) -> (u32, Vec<i16>) {
+    let mut wav = hound::WavReader::open(path).unwrap();
+    assert_eq!((wav.spec().channels, wav.spec().bits_per_sample), (2, 16));
+    (wav.spec().sample_rate, wav.samples().map(Result::unwrap).collect())
+}
+
+/// Encodes samples as `name`, whose extension chooses the format among [`FORMATS`].
+pub fn encode(dir: &Path, name: &str, rate: u32, samples: &[i16]) -> PathBuf {
+    let path = dir.join(name);
+    let extension = path.extension().unwrap().to_str().unwrap();
+    let (_, args, _) = FORMATS.iter().find(|(format, ..)| *format == extension).unwrap();
+    let plain = dir.join(format!("{name}.plain.wav"));
+    write_wav(&plain, rate, 2, samples);
+    ffmpeg(&[&["-i", plain.to_str().unwrap()], *args, &[path.to_str().unwrap()]].concat());
+    path
+}
+
+pub fn ffmpeg(args: &[&str]) {
+    let done =
+        Command::new("ffmpeg").args(["-v", "error", "-y"]).args(args).output().expect("ffmpeg is installed");
+    assert!(done.status.success(), "ffmpeg {args:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+pub fn open(path: &Path) -> Decoder {
+    Decoder::open(Box::new(FileSource::open(path).unwrap())).unwrap()
+}
+
+/// Decodes the rest; checks that blocks follow each other without a hole.
+pub fn rest(decoder: &mut Decoder) -> Vec<f32> {
+    let mut samples = Vec::new();
+    let mut expected = decoder.position();
+    while let Some(block) = decoder.next_block().unwrap() {
+        assert_eq!(block.at, expected);
+        samples.extend_from_slice(block.samples);
+        expected += block.samples.len() as u64 / 2;
+    }
+    samples
+}
+
+pub fn floats(samples: &[i16]) -> Vec<f32> {
+    samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect()
+}
+
+pub fn rms(samples: impl IntoIterator<Item = f32>) -> f32 {
+    let (sum, count) =
+        samples.into_iter().fold((0.0, 0u32), |(sum, count), sample| (sum + sample * sample, count + 1));
+    (sum / count.max(1) as f32).sqrt()
+}
+
+/// Root mean square of the difference.
+pub fn difference(one: &[f32], other: &[f32]) -> f32 {
+    assert_eq!(one.len(), other.len());
+    rms(one.iter().zip(other).map(|(one, other)| one - other))
+}
+
+/// Plays files as they are.
+pub struct Files;
+
+impl Opener<PathBuf> for Files {
+    fn open(&self, item: &PathBuf) -> Result<Track, Error> {
+        Ok(Track::new(FileSource::open(item)?))
+    }
+}
+
+/// Returns the events up to and with the first that `last` accepts.
+pub fn events_until<T: std::fmt::Debug>(
+    events: &Receiver<Event<T>>,
+    last: impl Fn(&Event<T>) -> bool,
+) -> Vec<Event<T>> {
+    let mut seen = Vec::new();
+    loop {
+        let event = events.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{error} after {seen:?}"));
+        let done = last(&event);
+        seen.push(event);
+        if done {
+            return seen;
+        }
+    }
+}
+
+/// Plays items into a file, with the player prepared by `prepare`, and returns what is in it.
+pub fn record<T: Clone + Send + std::fmt::Debug + 'static>(
+    dir: &Path,
+    opener: impl Opener<T>,
+    items: Vec<T>,
+    prepare: impl FnOnce(&Player<T>),
+) -> (u32, Vec<i16>, Vec<Event<T>>) {
+    let path = dir.join("recorded.wav");
+    let (player, events) = Player::new(opener, Output::Wav(path.clone()));
+    prepare(&player);
+    player.play_all(items, 0);
+    let seen = events_until(&events, |event| matches!(event, Event::Finished | Event::Slept));
+    player.close();
+    let (rate, samples) = read_wav(&path);
+    (rate, samples, seen)
+}
