@@ -73,7 +73,7 @@ impl Codec {
             Self::Mp3 => 3 * 1152,
             Self::Aac => 3 * 1024,
             Self::Vorbis => 2 * 8192,
-            Self::Opus => u64::from(rate) / 5,
+            Self::Opus => u64::from(rate) / 2,
         }
     }
 }
