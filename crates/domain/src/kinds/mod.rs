@@ -37,9 +37,11 @@ pub mod id {
     pub const DEVICE: u16 = 8;
 }
 
+type Check = fn(&Record) -> Result<(), RecordError>;
+
 /// The kinds whose bodies a node understands. Records of others are kept and relayed unread, within a small quota.
 #[derive(Clone, Debug)]
-pub struct Kinds(BTreeMap<u16, fn(&Record) -> Result<(), RecordError>>);
+pub struct Kinds(BTreeMap<u16, Check>);
 
 impl Default for Kinds {
     /// Every kind for listening.
