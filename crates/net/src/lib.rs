@@ -1,1 +1,30 @@
+//! QUIC sessions between identities, and verified blobs over them. No records, no policy: the node decides
+//! what is said, served and fetched.
+#![warn(missing_docs)]
 
+mod blobs;
+mod close;
+mod config;
+mod dial;
+mod endpoint;
+mod error;
+mod event;
+mod fetch;
+mod frames;
+mod greet;
+mod link;
+mod network;
+mod serve;
+mod sessions;
+mod streams;
+mod tls;
+mod transport;
+pub mod wire;
+
+pub use blobs::{Blob, BlobError, BlobInfo, Blobs, MAX_READ};
+pub use config::{Answer, Config, Handler, Limits, RefuseAll};
+pub use error::NetError;
+pub use event::{DownReason, Event, EventReceiver, Path};
+pub use fetch::{Download, Progress};
+pub use network::{Network, PeerInfo};
+pub use transport::{Transport, Udp};

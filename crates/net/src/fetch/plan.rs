@@ -1,0 +1,407 @@
+//! What to ask of whom, next: a pure state machine over one blob's missing groups and its providers.
+
+use std::{
+    cmp::Ordering,
+    collections::BTreeMap,
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use domain::PeerId;
+
+use crate::{
+    blobs::Groups,
+    wire::{GROUP, MAX_REQUESTED},
+};
+
+/// Smallest useful request, in groups: 64 KiB.
+const SMALLEST: u64 = 4;
+/// Largest request, in groups.
+const LARGEST: u64 = MAX_REQUESTED / GROUP;
+/// One request should take about this long, so that an urgent one never waits long behind it.
+const REQUEST_TIME: Duration = Duration::from_millis(100);
+/// What one provider may owe: enough to keep a long path full.
+const OWED_TIME: Duration = Duration::from_millis(400);
+/// Most requests at one provider.
+const FLIGHTS: usize = 8;
+/// Assumed of a provider before it was measured: 2 MB/s.
+const FIRST_RATE: f64 = 2e6;
+/// Assumed round trip before it was measured.
+const FIRST_LATENCY: Duration = Duration::from_millis(50);
+/// Shortest time over which a rate is measured.
+const MEASURE: Duration = Duration::from_millis(5);
+/// Weight of a new measurement.
+const NEWS: f64 = 0.3;
+/// A request without news for this long, at least, may be asked elsewhere too.
+const STALL: Duration = Duration::from_millis(300);
+/// A request without news for this long is given up.
+const GIVE_UP: Duration = Duration::from_secs(10);
+/// First pause after a failure; it doubles with each further one.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Failures in a row after which a provider is dropped.
+const FAILURES: u32 = 6;
+/// How long a part's holes are believed before the provider is asked again.
+const LACK: Duration = Duration::from_secs(1);
+
+/// Names one request.
+pub(crate) type FlightId = u64;
+
+/// One request to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) flight: FlightId,
+    pub(crate) provider: PeerId,
+    pub(crate) groups: Range<u64>,
+    /// The last group too, to prove the size.
+    pub(crate) tail: bool,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// What the provider has of it is here.
+    Done {
+        /// Groups that were asked for and are not at this provider.
+        lacks: Vec<Range<u64>>,
+    },
+    /// The provider does not want to, does not have it, or is gone.
+    Gone,
+    /// The provider may be asked again later.
+    Failed,
+    /// The provider lied; it is never asked again.
+    Lied,
+}
+
+/// The state of one download.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    held: Option<Groups>,
+    proven: bool,
+    wants: Vec<Want>,
+    providers: BTreeMap<PeerId, Provider>,
+    liars: Vec<PeerId>,
+    flights: BTreeMap<FlightId, Flight>,
+    last: FlightId,
+    cancelled: Vec<FlightId>,
+}
+
+#[derive(Clone, Debug)]
+struct Want {
+    groups: Range<u64>,
+    due: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Provider {
+    rate: f64,
+    latency: Duration,
+    failures: u32,
+    paused_until: Option<Instant>,
+    /// Bytes since `measured_from`, for the next measurement.
+    measured: u64,
+    measured_from: Option<Instant>,
+    lacks: Vec<(Range<u64>, Instant)>,
+}
+
+#[derive(Debug)]
+struct Flight {
+    provider: PeerId,
+    groups: Range<u64>,
+    tail: bool,
+    started: Instant,
+    last_news: Instant,
+    /// Without news until then it counts as stalled.
+    stalls: Instant,
+    hedged: bool,
+}
+
+impl Plan {
+    /// Takes over what is on disk.
+    pub(crate) fn set_held(&mut self, held: Groups, proven: bool) {
+        self.held = Some(held);
+        self.proven = proven;
+    }
+
+    /// Forgets a size that turned out wrong, and with it what seemed to be held.
+    pub(crate) fn forget_size(&mut self) {
+        self.held = None;
+        self.proven = false;
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.held.as_ref().is_some_and(Groups::is_full)
+    }
+
+    pub(crate) fn providers(&self) -> usize {
+        self.providers.len()
+    }
+
+    /// Adds a provider, unless it lied before.
+    pub(crate) fn add_provider(&mut self, peer: PeerId) {
+        if self.liars.contains(&peer) {
+            return;
+        }
+        let provider = self.providers.entry(peer).or_insert_with(|| Provider::new(FIRST_LATENCY));
+        provider.paused_until = None;
+        provider.failures = 0;
+    }
+
+    /// Notes the round trip to a provider.
+    pub(crate) fn set_latency(&mut self, peer: PeerId, latency: Duration) {
+        if let Some(provider) = self.providers.get_mut(&peer) {
+            provider.latency = latency;
+        }
+    }
+
+    /// Wants groups by a time; `None` is whenever nothing else is due.
+    pub(crate) fn want(&mut self, groups: Range<u64>, due: Option<Instant>) {
+        if let Some(same) = self.wants.iter_mut().find(|want| want.groups == groups) {
+            same.due = match (same.due, due) {
+                (Some(old), Some(new)) => Some(old.min(new)),
+                (old, new) => old.or(new),
+            };
+            return;
+        }
+        self.wants.push(Want { groups, due });
+    }
+
+    /// Forgets what was wanted; requests on the way go on.
+    pub(crate) fn clear_wants(&mut self) {
+        self.wants.clear();
+    }
+
+    /// Returns the next request to make now, if any.
+    pub(crate) fn next(&mut self, now: Instant) -> Option<Order> {
+        self.forget_held_wants();
+        self.hedge(now);
+        let mut wants: Vec<Want> = self.wants.clone();
+        wants.sort_by_key(urgency);
+        wants.into_iter().find_map(|want| self.order(&want, now))
+    }
+
+    /// Notes groups that arrived and were verified.
+    pub(crate) fn arrived(&mut self, flight: FlightId, groups: &[Range<u64>], now: Instant) {
+        if let Some(held) = &mut self.held {
+            groups.iter().for_each(|range| held.insert(range.clone()));
+            self.proven |= held.has(held.len() - 1);
+        }
+        let Some(flight) = self.flights.get_mut(&flight) else { return };
+        let bytes: u64 = groups.iter().map(|range| (range.end - range.start) * GROUP).sum();
+        flight.last_news = now;
+        flight.stalls = now + (flight.stalls - flight.started).max(STALL);
+        if let Some(provider) = self.providers.get_mut(&flight.provider) {
+            provider.measure(bytes, now);
+        }
+        self.cancel_overtaken();
+    }
+
+    /// Notes the end of a request.
+    pub(crate) fn ended(&mut self, flight: FlightId, outcome: Outcome, now: Instant) {
+        let Some(Flight { provider: peer, .. }) = self.flights.remove(&flight) else { return };
+        let Some(provider) = self.providers.get_mut(&peer) else { return };
+        match outcome {
+            Outcome::Done { lacks } => {
+                provider.failures = 0;
+                provider.lacks.extend(lacks.into_iter().map(|groups| (groups, now + LACK)));
+            }
+            Outcome::Failed if provider.failures + 1 < FAILURES => {
+                provider.paused_until = Some(now + PAUSE * 2u32.pow(provider.failures));
+                provider.failures += 1;
+            }
+            Outcome::Gone | Outcome::Failed => drop(self.providers.remove(&peer)),
+            Outcome::Lied => {
+                self.providers.remove(&peer);
+                self.liars.push(peer);
+            }
+        }
+    }
+
+    /// Takes the requests that are no longer needed.
+    pub(crate) fn take_cancelled(&mut self) -> Vec<FlightId> {
+        std::mem::take(&mut self.cancelled)
+    }
+
+    /// Returns when [`Self::next`] may say something else without any news.
+    pub(crate) fn wake(&self, now: Instant) -> Option<Instant> {
+        let stalls = self
+            .flights
+            .values()
+            .map(|flight| if flight.hedged { flight.last_news + GIVE_UP } else { flight.stalls });
+        let pauses = self.providers.values().filter_map(|provider| provider.paused_until);
+        let lacks =
+            self.providers.values().flat_map(|provider| provider.lacks.iter().map(|(_, until)| *until));
+        stalls.chain(pauses).chain(lacks).filter(|at| *at > now).min()
+    }
+
+    fn forget_held_wants(&mut self) {
+        let Some(held) = &self.held else { return };
+        self.wants.retain(|want| !held.has_all(want.groups.clone()));
+    }
+
+    /// Lets the groups of stalled requests be asked elsewhere, and gives up the hopeless.
+    fn hedge(&mut self, now: Instant) {
+        let mut hopeless = Vec::new();
+        for (id, flight) in &mut self.flights {
+            flight.hedged |= now >= flight.stalls;
+            if now >= flight.last_news + GIVE_UP {
+                hopeless.push(*id);
+            }
+        }
+        for id in hopeless {
+            self.cancelled.push(id);
+            self.ended(id, Outcome::Failed, now);
+        }
+    }
+
+    fn order(&mut self, want: &Want, now: Instant) -> Option<Order> {
+        if !self.proven && self.held.is_none() && self.flights.values().any(|flight| !flight.hedged) {
+            return None;
+        }
+        let missing: Vec<Range<u64>> = match &self.held {
+            Some(held) => held.missing(want.groups.clone()).collect(),
+            None => vec![want.groups.clone()],
+        };
+        missing.into_iter().find_map(|run| self.order_in(run, now))
+    }
+
+    /// Finds the first part of a run that is not on its way, and who shall bring it.
+    fn order_in(&mut self, mut run: Range<u64>, now: Instant) -> Option<Order> {
+        while run.start < run.end {
+            let (free, avoid) = self.first_free(&run);
+            if free.is_empty() {
+                return None;
+            }
+            if let Some(provider) = self.fastest(&free, avoid, now) {
+                return Some(self.launch(provider, free, now));
+            }
+            run.start = free.end;
+        }
+        None
+    }
+
+    /// Returns the first stretch without an unhedged flight, and the provider that stalls on it.
+    fn first_free(&self, run: &Range<u64>) -> (Range<u64>, Option<PeerId>) {
+        let mut start = run.start;
+        while let Some(flight) = self.flights.values().find(|f| !f.hedged && f.groups.contains(&start)) {
+            start = flight.groups.end;
+        }
+        if start >= run.end {
+            return (run.end..run.end, None);
+        }
+        let next = self.flights.values().map(|f| f.groups.start).filter(|at| *at > start).min();
+        let stalled = self.flights.values().filter(|f| f.hedged && f.groups.contains(&start));
+        let (mut end, mut avoid) = (run.end.min(next.unwrap_or(run.end)), None);
+        for flight in stalled {
+            end = end.min(flight.groups.end);
+            avoid = Some(flight.provider);
+        }
+        (start..end, avoid)
+    }
+
+    /// Returns the provider that would have the first request of this stretch here first.
+    fn fastest(&self, groups: &Range<u64>, avoid: Option<PeerId>, now: Instant) -> Option<PeerId> {
+        let able = self.providers.iter().filter(|(peer, provider)| {
+            Some(**peer) != avoid && provider.is_able(groups.start, now) && self.has_room(peer, provider)
+        });
+        let finish = |(peer, provider): &(&PeerId, &Provider)| {
+            let bytes = self.owed(peer) + provider.request_groups(groups) * GROUP;
+            provider.latency.as_secs_f64() + bytes as f64 / provider.rate
+        };
+        let fastest = able.min_by(|a, b| finish(a).partial_cmp(&finish(b)).unwrap_or(Ordering::Equal));
+        fastest.map(|(peer, _)| *peer)
+    }
+
+    fn has_room(&self, peer: &PeerId, provider: &Provider) -> bool {
+        let flights = self.flights.values().filter(|flight| flight.provider == *peer).count();
+        let most = (provider.rate * OWED_TIME.as_secs_f64()) as u64;
+        flights == 0 || flights < FLIGHTS && self.owed(peer) < most
+    }
+
+    fn owed(&self, peer: &PeerId) -> u64 {
+        let flights = self.flights.values().filter(|flight| flight.provider == *peer);
+        flights.map(|flight| (flight.groups.end - flight.groups.start) * GROUP).sum()
+    }
+
+    fn launch(&mut self, peer: PeerId, free: Range<u64>, now: Instant) -> Order {
+        let owed = self.owed(&peer);
+        let tail = !self.proven && !self.flights.values().any(|flight| flight.tail && !flight.hedged);
+        let provider = self.providers.get_mut(&peer).expect("the fastest is one of them");
+        if owed == 0 {
+            provider.measured = 0;
+            provider.measured_from = Some(now + provider.latency);
+        }
+        provider.lacks.retain(|(_, until)| now < *until);
+        let groups = free.start..free.start + provider.request_groups(&free);
+        let bytes = owed + (groups.end - groups.start) * GROUP;
+        let expected = provider.latency * 4 + Duration::from_secs_f64(2.0 * bytes as f64 / provider.rate);
+        self.last += 1;
+        let stalls = now + expected.max(STALL);
+        let flight = Flight {
+            provider: peer,
+            groups: groups.clone(),
+            tail,
+            started: now,
+            last_news: now,
+            stalls,
+            hedged: false,
+        };
+        self.flights.insert(self.last, flight);
+        Order { flight: self.last, provider: peer, groups, tail }
+    }
+
+    /// Cancels requests all of whose groups came from elsewhere.
+    fn cancel_overtaken(&mut self) {
+        let Some(held) = &self.held else { return };
+        let overtaken =
+            self.flights.iter().filter(|(_, flight)| flight.hedged && held.has_all(flight.groups.clone()));
+        let overtaken: Vec<FlightId> = overtaken.map(|(id, _)| *id).collect();
+        for id in overtaken {
+            self.flights.remove(&id);
+            self.cancelled.push(id);
+        }
+    }
+}
+
+impl Provider {
+    fn new(latency: Duration) -> Self {
+        Self {
+            rate: FIRST_RATE,
+            latency,
+            failures: 0,
+            paused_until: None,
+            measured: 0,
+            measured_from: None,
+            lacks: Vec::new(),
+        }
+    }
+
+    fn is_able(&self, group: u64, now: Instant) -> bool {
+        let paused = self.paused_until.is_some_and(|until| now < until);
+        let lacks = self.lacks.iter().any(|(groups, until)| now < *until && groups.contains(&group));
+        !paused && !lacks
+    }
+
+    fn request_groups(&self, free: &Range<u64>) -> u64 {
+        let bytes = (self.rate * REQUEST_TIME.as_secs_f64()) as u64;
+        (bytes / GROUP).clamp(SMALLEST, LARGEST).min(free.end - free.start)
+    }
+
+    /// Measures what all of a provider's requests bring together, over stretches long enough to mean it.
+    fn measure(&mut self, bytes: u64, now: Instant) {
+        self.measured += bytes;
+        let Some(from) = self.measured_from else { return };
+        let spent = now.saturating_duration_since(from);
+        if spent < MEASURE {
+            return;
+        }
+        let rate = self.measured as f64 / spent.as_secs_f64();
+        self.rate += (rate - self.rate) * NEWS;
+        self.measured = 0;
+        self.measured_from = Some(now);
+    }
+}
+
+/// What is due first comes first; what is never due comes last, from its beginning.
+fn urgency(want: &Want) -> (bool, Option<Instant>, u64) {
+    (want.due.is_none(), want.due, want.groups.start)
+}

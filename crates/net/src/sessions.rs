@@ -1,0 +1,149 @@
+//! Which connection is the session with a peer. Both sides must choose the same one out of any number of
+//! simultaneous dials, so one side alone chooses: the one with the lower id commits a connection by sending
+//! its hello on it, and the other follows.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use domain::PeerId;
+
+use crate::{event::Path, link::Link};
+
+/// The sessions of one node.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    slots: HashMap<PeerId, Slot>,
+    blocked: HashSet<PeerId>,
+    last: u64,
+}
+
+/// Why a connection does not become a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unwanted {
+    /// There is one already.
+    Duplicate,
+    Blocked,
+    Full,
+}
+
+/// What the side that commits knows of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer {
+    pub(crate) path: Path,
+    /// `Some` on a connection that the other side dialled: the session it still holds, or 0.
+    pub(crate) held: Option<u64>,
+    /// This side dialled it to better the path of an existing session.
+    pub(crate) upgrade: bool,
+}
+
+/// What to say in the committing hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) session: u64,
+    pub(crate) replaces: u64,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    link: Option<Arc<Link>>,
+    committing: Option<u64>,
+}
+
+impl Sessions {
+    /// Starts numbering; numbers grow from start to start, so that a stale one never matches.
+    pub(crate) fn new(first: u64) -> Self {
+        Self { last: first, ..Self::default() }
+    }
+
+    pub(crate) fn link(&self, peer: &PeerId) -> Option<&Arc<Link>> {
+        self.slots.get(peer)?.link.as_ref()
+    }
+
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+        self.slots.values().filter_map(|slot| slot.link.as_ref())
+    }
+
+    pub(crate) fn is_blocked(&self, peer: &PeerId) -> bool {
+        self.blocked.contains(peer)
+    }
+
+    pub(crate) fn block(&mut self, peer: PeerId) {
+        self.blocked.insert(peer);
+    }
+
+    pub(crate) fn unblock(&mut self, peer: &PeerId) {
+        self.blocked.remove(peer);
+    }
+
+    /// Says whether a connection with this peer has a chance; both sides ask before they say hello.
+    pub(crate) fn admit(&self, peer: &PeerId, dialled: bool, most: usize) -> Result<(), Unwanted> {
+        if self.is_blocked(peer) {
+            return Err(Unwanted::Blocked);
+        }
+        let full = !dialled && !self.slots.contains_key(peer) && self.slots.len() >= most;
+        if full { Err(Unwanted::Full) } else { Ok(()) }
+    }
+
+    /// Decides, on the side with the lower id, whether a connection becomes the session.
+    pub(crate) fn commit(&mut self, peer: PeerId, offer: Offer) -> Result<Commit, Unwanted> {
+        let slot = self.slots.entry(peer).or_default();
+        if slot.committing.is_some() {
+            return Err(Unwanted::Duplicate);
+        }
+        let replaces = match (&slot.link, offer.held) {
+            (None, _) => 0,
+            (Some(link), None) if offer.upgrade => link.session(),
+            (Some(_), None) => return Err(Unwanted::Duplicate),
+            (Some(link), Some(held)) if held == link.session() => {
+                if link.path() == Path::Direct && offer.path == Path::Relayed {
+                    return Err(Unwanted::Duplicate);
+                }
+                held
+            }
+            (Some(_), Some(_)) => 0,
+        };
+        self.last += 1;
+        slot.committing = Some(self.last);
+        Ok(Commit { session: self.last, replaces })
+    }
+
+    /// Takes back a commit whose connection failed before the other side's hello came.
+    pub(crate) fn abort(&mut self, peer: &PeerId, session: u64) {
+        let Some(slot) = self.slots.get_mut(peer) else { return };
+        if slot.committing == Some(session) {
+            slot.committing = None;
+            self.sweep(peer);
+        }
+    }
+
+    /// Puts a link in a peer's place and returns the one it displaces.
+    pub(crate) fn install(&mut self, peer: PeerId, link: Arc<Link>) -> Option<Arc<Link>> {
+        let slot = self.slots.entry(peer).or_default();
+        slot.committing = None;
+        slot.link.replace(link)
+    }
+
+    /// Notes that the commit became a new lane of the existing link.
+    pub(crate) fn switched(&mut self, peer: &PeerId) {
+        if let Some(slot) = self.slots.get_mut(peer) {
+            slot.committing = None;
+        }
+    }
+
+    /// Forgets a link that ended, unless another took its place.
+    pub(crate) fn remove(&mut self, ended: &Arc<Link>) {
+        let Some(slot) = self.slots.get_mut(&ended.peer()) else { return };
+        if slot.link.as_ref().is_some_and(|link| Arc::ptr_eq(link, ended)) {
+            slot.link = None;
+            self.sweep(&ended.peer());
+        }
+    }
+
+    fn sweep(&mut self, peer: &PeerId) {
+        if self.slots.get(peer).is_some_and(|slot| slot.link.is_none() && slot.committing.is_none()) {
+            self.slots.remove(peer);
+        }
+    }
+}

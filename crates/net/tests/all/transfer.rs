@@ -1,0 +1,105 @@
+//! Blobs between real endpoints on loopback.
+
+use crate::common::{Node, noise, soon};
+use net::{Blobs, NetError};
+
+async fn pair() -> (Node, Node) {
+    let (one, two) = (Node::start(1).await, Node::start(2).await);
+    one.dial(&two).await;
+    (one, two)
+}
+
+#[tokio::test]
+async fn a_blob_moves_whole_in_every_size() {
+    let (from, to) = pair().await;
+    for size in [0, 1, 1023, 1024, 16383, 16384, 16385, 100_000, 5_000_000] {
+        let bytes = noise(size as u8, size);
+        let added = from.blobs.add_bytes(bytes.clone().into()).await.unwrap();
+        for expected in [Some(size as u64), None] {
+            to.blobs.remove(added.hash).await.unwrap();
+            let download = to.net.fetch(added.hash, expected);
+            download.add_provider(from.id());
+            download.want_all();
+            let blob = soon(download.complete()).await.unwrap();
+            assert_eq!(blob.size(), size as u64);
+            let copy = to.dir.path().join("copy");
+            to.blobs.export(added.hash, &copy).await.unwrap();
+            assert!(std::fs::read(&copy).unwrap() == bytes, "{size} bytes arrive as they were");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_range_is_there_before_the_rest() {
+    let (from, to) = pair().await;
+    let bytes = noise(1, 3_000_000);
+    let hash = from.blobs.add_bytes(bytes.clone().into()).await.unwrap().hash;
+    let download = to.net.fetch(hash, Some(3_000_000));
+    download.add_provider(from.id());
+    let blob = soon(download.wait(1_000_000..1_032_768)).await.unwrap();
+    assert_eq!(blob.read(1_000_000..1_032_768).await.unwrap(), bytes[1_000_000..1_032_768]);
+    assert!(!blob.is_complete());
+    let beyond = soon(download.wait(2_990_000..4_000_000)).await.unwrap();
+    assert_eq!(beyond.read(2_990_000..4_000_000).await.unwrap(), bytes[2_990_000..]);
+    assert_eq!(blob.read(0..10).await.unwrap_err().code(), "blob_not_held");
+}
+
+#[tokio::test]
+async fn a_part_is_resumed_and_served_on() {
+    let (from, to) = pair().await;
+    let bytes = noise(1, 3_000_000);
+    let hash = from.blobs.add_bytes(bytes.clone().into()).await.unwrap().hash;
+    let download = to.net.fetch(hash, None);
+    download.add_provider(from.id());
+    soon(download.wait(500_000..600_000)).await.unwrap();
+    drop(download);
+    let third = Node::start(3).await;
+    third.dial(&to).await;
+    let partial = third.net.fetch(hash, Some(3_000_000));
+    partial.add_provider(to.id());
+    let blob = soon(partial.wait(500_000..600_000)).await.unwrap();
+    assert_eq!(blob.read(500_000..600_000).await.unwrap(), bytes[500_000..600_000]);
+    third.dial(&from).await;
+    partial.add_provider(from.id());
+    partial.want_all();
+    soon(partial.complete()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_comes_in_once() {
+    let node = Node::start(1).await;
+    let bytes = noise(1, 40_000);
+    let first = node.blobs.add_file(node.file("one", &bytes)).await.unwrap();
+    let second = node.blobs.add_file(node.file("two", &bytes)).await.unwrap();
+    assert_eq!(first, second);
+    assert_eq!(node.blobs.list().await.unwrap().len(), 1);
+    let missing = node.blobs.add_file(node.dir.path().join("none")).await.unwrap_err();
+    assert_eq!(missing.code(), "file_not_found");
+}
+
+#[tokio::test]
+async fn a_cancelled_download_says_so() {
+    let (from, to) = pair().await;
+    let hash = from.blobs.add_bytes(noise(1, 10).into()).await.unwrap().hash;
+    let download = to.net.fetch(hash, None);
+    let waiting = download.clone();
+    let waiting = tokio::spawn(async move { waiting.wait(0..10).await.map(drop) });
+    download.cancel();
+    let error = soon(waiting).await.unwrap().unwrap_err();
+    assert!(matches!(*error, NetError::Cancelled));
+}
+
+#[tokio::test]
+async fn blobs_outlive_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = noise(1, 100_000);
+    let hash = {
+        let blobs = Blobs::open(dir.path()).await.unwrap();
+        blobs.add_bytes(bytes.clone().into()).await.unwrap().hash
+    };
+    let blobs = Blobs::open(dir.path()).await.unwrap();
+    assert_eq!(blobs.read_verified(hash, 5..70_000).await.unwrap(), bytes[5..70_000]);
+    blobs.remove(hash).await.unwrap();
+    assert_eq!(blobs.find(hash).await.unwrap_err().code(), "blob_not_found");
+    assert!(blobs.list().await.unwrap().is_empty());
+}
