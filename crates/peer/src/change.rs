@@ -85,6 +85,20 @@ impl ChangeSet {
     }
 }
 
+impl Equivocation {
+    /// Makes the proof of two records, if they are one. Their signatures were checked when they were read.
+    pub fn of(one: Record, two: Record) -> Option<Self> {
+        let proves = one.contradicts(&two);
+        let (one, two) = if one.id < two.id { (one, two) } else { (two, one) };
+        proves.then_some(Self { one, two })
+    }
+
+    /// Returns who signed both.
+    pub fn author(&self) -> PeerId {
+        self.two.author
+    }
+}
+
 impl From<&Record> for Entry {
     fn from(record: &Record) -> Self {
         Self {

@@ -1,0 +1,211 @@
+//! What may enter the catalogue, and what has to leave it.
+
+use domain::RecordError;
+
+use super::*;
+use crate::{Equivocation, limits::MAX_EQUIVOCATORS};
+
+impl Peer {
+    /// Takes a record from a peer if it belongs here; says whether it is worth passing on. [`Peer::flush`] follows.
+    pub(super) fn admit(&mut self, from: PeerId, bytes: Bytes) -> bool {
+        let record = match Record::parse(bytes) {
+            Ok(record) => record,
+            Err(error) => {
+                self.refuse(from, None, &error);
+                return false;
+            }
+        };
+        let Some(verdict) = self.interest(&record) else { return false };
+        if !self.checks.take(1, self.now.elapsed) {
+            return false;
+        }
+        let checked = Record::decode(record.bytes().clone()).and_then(|record| self.kinds.check(&record));
+        if let Err(error) = checked {
+            self.refuse(from, Some(record.id), &error);
+            return false;
+        }
+        self.checked.insert(gossip::message_id(record.bytes()));
+        if record.author == self.me {
+            self.adopt(&record);
+        }
+        let taken = matches!(verdict.fate, Fate::Add | Fate::Replace);
+        self.take(record, verdict);
+        taken
+    }
+
+    /// Says whether an id is worth asking for.
+    pub(super) fn lacks(&self, id: &RecordId) -> bool {
+        !self.catalogue.holds(id) && !self.evicted.contains(id) && !self.refused.contains(id)
+    }
+
+    /// Judges a record by what it says of itself, before its signature is worth checking.
+    fn interest(&mut self, record: &Record) -> Option<Verdict> {
+        if self.refused.contains(&record.id) {
+            return None;
+        }
+        if record.topic != self.config.topic || self.blocks(record) {
+            self.refused.insert(record.id);
+            return None;
+        }
+        let verdict = self.catalogue.judge(&Entry::from(record), self.kinds.knows(record.kind));
+        let taken = matches!(verdict.fate, Fate::Add | Fate::Replace);
+        if verdict.fate == Fate::NoRoom {
+            self.refused.insert(record.id);
+        }
+        let proves = verdict.contradicts.is_some() && !self.equivocators.contains(&record.author);
+        (taken || proves).then_some(verdict)
+    }
+
+    pub(super) fn blocks(&self, record: &Record) -> bool {
+        self.blocked.contains(&BlockEntry::Author(record.author))
+            || self.blocked.contains(&BlockEntry::Release(record.slot))
+    }
+
+    /// Another version may understand a body that this one does not: only what no version relays is a fault.
+    fn refuse(&mut self, from: PeerId, id: Option<RecordId>, error: &RecordError) {
+        match error {
+            RecordError::Body { .. } | RecordError::Key | RecordError::Version(_) => {
+                self.refused.extend(id);
+                self.events.push(Event::Refused { peer: from, code: error.code() });
+            }
+            error => self.fault(from, error.code()),
+        }
+    }
+
+    /// A record of this identity that this node did not write, or lost.
+    fn adopt(&mut self, record: &Record) {
+        self.own_seq = self.own_seq.max(record.seq);
+        self.change.own_seq = Some(self.own_seq);
+        if !self.config.imported && !self.config.in_use_elsewhere {
+            self.config.in_use_elsewhere = true;
+            self.events.push(Event::IdentityInUseElsewhere(record.clone()));
+        }
+    }
+
+    /// Carries out a verdict on a checked record.
+    pub(super) fn take(&mut self, record: Record, verdict: Verdict) {
+        if let Some(ours) = verdict.contradicts
+            && !self.equivocators.contains(&record.author)
+        {
+            // The store has our record once what waits is written, and has it no more once this one is.
+            self.flush();
+            self.out.push(Output::Prove { ours, theirs: record.clone() });
+        }
+        if self.change.forget.contains(&record.slot) {
+            self.flush();
+        }
+        let event = match verdict.fate {
+            Fate::Add | Fate::Replace if record.body.is_none() => Event::Withdrawn(record.clone()),
+            Fate::Add => Event::Added(record.clone()),
+            Fate::Replace => Event::Replaced(record.clone()),
+            Fate::Held | Fate::Stale | Fate::NoRoom => return,
+        };
+        let known = self.kinds.knows(record.kind);
+        let gone = self.catalogue.put(&Entry::from(&record), known, self.now.unix_ms);
+        self.change.put.push(record);
+        self.events.push(event);
+        for evicted in gone {
+            self.evicted.insert(evicted.id);
+            self.change.evicted.push(evicted.id);
+            self.forget(evicted.slot);
+        }
+    }
+
+    fn forget(&mut self, slot: SlotId) {
+        self.change.put.retain(|record| record.slot != slot);
+        self.change.forget.push(slot);
+        self.events.push(Event::Forgotten(slot));
+    }
+
+    pub(super) fn block(&mut self, entry: BlockEntry) {
+        if !self.blocked.insert(entry) {
+            return;
+        }
+        self.change.block.push(entry);
+        let entries = match &entry {
+            BlockEntry::Author(author) => self.catalogue.of_author(author),
+            BlockEntry::Release(slot) => self.catalogue.entry(slot).into_iter().collect(),
+            BlockEntry::Blob(_) => Vec::new(),
+        };
+        for entry in entries {
+            self.catalogue.remove(&entry.slot);
+            self.refused.insert(entry.id);
+            self.forget(entry.slot);
+        }
+        self.flush();
+        if let BlockEntry::Author(author) = entry
+            && self.links.contains_key(&author)
+        {
+            self.down(author);
+            self.out.push(Output::Disconnect(author, Reason::Blocked));
+        }
+    }
+
+    pub(super) fn unblock(&mut self, entry: BlockEntry) {
+        if self.blocked.remove(&entry) {
+            self.change.unblock.push(entry);
+            self.refused.clear();
+            self.reconcile_all();
+        }
+    }
+
+    /// Keeps a proof and passes it on; one proof against an author is enough.
+    pub(super) fn prove(&mut self, proof: Equivocation, from: Option<PeerId>) {
+        let author = proof.author();
+        if !proof.one.contradicts(&proof.two) || !self.equivocators.insert(author) {
+            return;
+        }
+        let message = wire::encode_proof(&proof);
+        self.change.proofs.push(proof.clone());
+        self.events.push(Event::Equivocated(Box::new(proof)));
+        self.flush();
+        for neighbor in self.gossip.neighbors().clone() {
+            if Some(neighbor) != from {
+                self.send(neighbor, message.clone());
+            }
+        }
+    }
+
+    pub(super) fn on_caught(&mut self, from: PeerId, authors: Vec<PeerId>) {
+        let unknown = |author: &PeerId| {
+            !self.equivocators.contains(author) && !self.blocked.contains(&BlockEntry::Author(*author))
+        };
+        let want: Vec<PeerId> = authors.into_iter().take(MAX_CAUGHT).filter(unknown).collect();
+        if !want.is_empty() && self.afford(from) {
+            self.say(from, &Message::WantProofs(want));
+        }
+    }
+
+    pub(super) fn on_want_proofs(&mut self, from: PeerId, authors: Vec<PeerId>) {
+        let known = authors.into_iter().take(MAX_CAUGHT).filter(|author| self.equivocators.contains(author));
+        let known: Vec<PeerId> = known.collect();
+        if !known.is_empty() && self.afford(from) {
+            self.out.push(Output::SendProofs(from, known));
+        }
+    }
+
+    pub(super) fn on_proof(&mut self, from: PeerId, one: Bytes, two: Bytes) {
+        let Ok(Record { author, .. }) = Record::parse(two.clone()) else {
+            return self.fault(from, "proof_malformed");
+        };
+        let known = self.equivocators.contains(&author) || self.blocked.contains(&BlockEntry::Author(author));
+        if known || !self.checks.take(2, self.now.elapsed) {
+            return;
+        }
+        match wire::read_proof(one, two.clone()) {
+            Ok(proof) => {
+                self.prove(proof, Some(from));
+                self.admit(from, two);
+            }
+            Err(error) => self.fault(from, error.code()),
+        }
+    }
+
+    /// Says whether a peer may ask for something that costs far more than the asking.
+    pub(super) fn afford(&mut self, peer: PeerId) -> bool {
+        let now = self.now.elapsed;
+        self.links.get_mut(&peer).is_some_and(|link| link.expensive.take(1, now))
+    }
+}
+
+const _: () = assert!(MAX_CAUGHT <= MAX_EQUIVOCATORS);

@@ -1,0 +1,53 @@
+use std::{net::SocketAddr, time::Duration};
+
+use crate::limits::{ANNOUNCED, BYTES, Bucket, EXPENSIVE, GOSSIPED, INTRODUCED, MAX_ADDRS, MESSAGES, SERVED};
+
+/// A connected peer: where it is, and what it may still cost.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) addrs: Vec<SocketAddr>,
+    pub(super) features: u64,
+    pub(super) since: u64,
+    /// When a comparison with it last ended.
+    pub(super) synced_at: Option<Duration>,
+    pub(super) strikes: u32,
+    pub(super) overflows: u32,
+    pub(super) messages: Bucket,
+    pub(super) bytes: Bucket,
+    pub(super) gossiped: Bucket,
+    pub(super) announced: Bucket,
+    pub(super) introduced: Bucket,
+    pub(super) expensive: Bucket,
+    pub(super) served: Bucket,
+}
+
+impl Link {
+    pub(super) fn new(addrs: Vec<SocketAddr>, now: Duration) -> Self {
+        let bucket = |rate| Bucket::new(rate, now);
+        let mut link = Self {
+            addrs: Vec::new(),
+            features: 0,
+            since: 0,
+            synced_at: None,
+            strikes: 0,
+            overflows: 0,
+            messages: bucket(MESSAGES),
+            bytes: bucket(BYTES),
+            gossiped: bucket(GOSSIPED),
+            announced: bucket(ANNOUNCED),
+            introduced: bucket(INTRODUCED),
+            expensive: bucket(EXPENSIVE),
+            served: bucket(SERVED),
+        };
+        link.learn(addrs);
+        link
+    }
+
+    pub(super) fn learn(&mut self, addrs: Vec<SocketAddr>) {
+        for addr in addrs {
+            if self.addrs.len() < MAX_ADDRS && !self.addrs.contains(&addr) {
+                self.addrs.push(addr);
+            }
+        }
+    }
+}
