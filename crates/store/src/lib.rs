@@ -1,1 +1,40 @@
+//! What a node keeps: signed records, what is shown of them, full-text search, the private library, and the index of
+//! blobs. One SQLite file, written by one connection.
+//!
+//! Tables that show something are derived from records in the transaction that writes the records, and can be derived
+//! again: nothing that was withdrawn or blocked stays in them, in the index or in the file's free pages.
+#![warn(missing_docs)]
 
+mod apply;
+mod blobs;
+mod catalogue;
+mod derive;
+mod error;
+mod index;
+mod library;
+mod lock;
+mod open;
+mod playlists;
+mod records;
+mod row;
+mod search;
+mod state;
+mod words;
+
+pub use apply::{Applied, Cause, MAX_EVICTED, Orphan};
+pub use blobs::{BlobRow, BlobTotals, Reason, Total};
+pub use catalogue::{
+    ArtistRow, BlobUse, Counts, Cursor, PublicPlaylist, ReleaseDetails, ReleaseFilter, ReleasePage,
+    ReleaseRow, Sort, TRENDING_FOLLOWED_WEIGHT, TRENDING_WINDOW_MS, TagRow, TrackRow,
+};
+pub use error::StoreError;
+pub use library::{Followed, Item, LocalFile, MAX_HISTORY, Played, Saved};
+pub use lock::FolderLock;
+pub use open::{KEPT_COPIES, Store};
+pub use playlists::{MAX_PLAYLIST_ITEMS, MAX_PLAYLISTS, PlaylistEntry, PlaylistSummary, PrivatePlaylist};
+pub use row::{MAX_BATCH, MAX_LIMIT};
+
+/// Name of the database in a data folder.
+pub const FILE_NAME: &str = "musicdao.db";
+pub use search::{Hit, HitKind};
+pub use state::{CachedPeer, Day, MAX_ADDRESSES, MAX_PEERS, MAX_TRAFFIC_BLOBS, MAX_TRAFFIC_DAYS, Traffic};
