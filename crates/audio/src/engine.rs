@@ -280,17 +280,18 @@ impl<T: Clone + Send + 'static> Engine<T> {
 
     /// Puts the next frames of the current track into `block`, with what fades out under it.
     fn mix(&mut self) -> Step {
+        let frames = self.frames_before_fade();
         let Some(deck) = &mut self.deck else { return Step::Wait };
         if std::mem::take(&mut self.tainted) && deck.resume().is_err_and(|error| error == Error::Cancelled) {
             self.tainted = true;
             return Step::Done;
         }
-        let read = deck.read(BLOCK, &mut self.block);
+        let read = deck.read(frames, &mut self.block);
         let gain = deck.gain.factor(self.shared.settings().replay_gain);
         amplify(&mut self.block, gain);
         self.mix_fade();
         match read {
-            Ok(BLOCK) => Step::Done,
+            Ok(read) if read == frames => Step::Done,
             Ok(_) => self.turn(gain),
             Err(Error::Cancelled) => {
                 self.tainted = true;
@@ -393,6 +394,17 @@ impl<T: Clone + Send + 'static> Engine<T> {
         let old = self.deck.take();
         self.start(next, Duration::ZERO);
         self.fade = old.map(|deck| Fade { deck, total, done: 0 });
+    }
+
+    /// Returns how many frames to mix so that a fade that is near starts at its own frame.
+    fn frames_before_fade(&self) -> usize {
+        let (Some(deck), Some((line, _))) = (&self.deck, &self.line) else { return BLOCK };
+        let wanted = self.shared.settings().crossfade;
+        let left = deck.remaining().and_then(|remaining| remaining.checked_sub(wanted));
+        match left.map(|left| time_to_frames(left, line.rate)) {
+            Some(left) if left > 0 && !wanted.is_zero() => BLOCK.min(usize::try_from(left).unwrap_or(BLOCK)),
+            _ => BLOCK,
+        }
     }
 
     /// Adds the track that fades out, with equal power.

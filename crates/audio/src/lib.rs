@@ -9,18 +9,22 @@ mod decode;
 mod engine;
 mod error;
 mod gauge;
+pub mod inspect;
 mod mp4;
 mod output;
 mod player;
 mod queue;
 mod source;
+pub mod tags;
 
 pub use deck::{Album, Gain, ReplayGain, Track};
 pub use decode::{
     Block, Codec, Decoder, Format, MOST_BAD_PACKETS, MOST_CHANNELS, RATES, frames_to_time, time_to_frames,
 };
 pub use error::Error;
+pub use inspect::{Inspection, inspect};
 pub use output::{Device, Output, OutputError, devices};
 pub use player::{Event, LONGEST_CROSSFADE, MOST_EVENTS, Opener, Playback, Player, Problem, Sleep, State};
 pub use queue::{Entry, EntryId, MOST_ENTRIES, Queue, Repeat};
 pub use source::{Control, FileSource, Immediate, Source};
+pub use tags::{Cover, Tags};
