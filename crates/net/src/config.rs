@@ -3,7 +3,7 @@ use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use domain::{BlobHash, Identity, PeerId};
 
-use crate::{Blobs, Transport, Udp};
+use crate::{Blobs, Lan, RelayLimits, RelayPolicy, Transport, Udp};
 
 /// How a network is set up.
 #[derive(Clone)]
@@ -20,6 +20,12 @@ pub struct Config {
     pub blobs: Blobs,
     /// What a peer may cause.
     pub limits: Limits,
+    /// Whether to forward sealed datagrams between others.
+    pub relay: RelayPolicy,
+    /// What that may cost.
+    pub relay_limits: RelayLimits,
+    /// Whether and how to look for peers in the local network.
+    pub lan: Option<Lan>,
 }
 
 /// Bounds on what peers can cause. The defaults suit a home computer.
@@ -70,6 +76,9 @@ impl Config {
             handler: Arc::new(RefuseAll),
             blobs,
             limits: Limits::default(),
+            relay: RelayPolicy::default(),
+            relay_limits: RelayLimits::default(),
+            lan: None,
         }
     }
 }

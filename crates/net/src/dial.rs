@@ -1,30 +1,48 @@
-//! From a peer's addresses to a session with it.
+//! From what is known of a peer to a session with it: directly, else introduced, else relayed.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use domain::PeerId;
 use quinn::Connection;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::debug;
 
 use crate::{
+    contact::{Contact, Relay},
     error::NetError,
     event::Path,
     greet::{GREETING, Greeted, Greeting, greet},
+    link::Link,
     network::Shared,
+    punch,
+    relay::{self, OpenCircuit},
     sessions::Unwanted,
     wire::MAX_ADDRESSES,
 };
 
 /// Head start of each address before the next is tried beside it.
 const STAGGER: Duration = Duration::from_millis(100);
-/// How long all addresses together may take.
+/// How long one set of direct attempts may take.
 const DIAL: Duration = Duration::from_secs(10);
+/// How long everything together may take.
+const REACH: Duration = Duration::from_secs(20);
+/// Head start of a peer's own addresses before others are asked for help.
+const HEAD_START: Duration = Duration::from_millis(750);
+/// Most peers asked for help with one peer.
+const HELPERS: usize = 5;
+/// How long a circuit and the session over it may take.
+const CIRCUIT: Duration = Duration::from_secs(8);
+/// When a relayed session looks for a direct way, after it began.
+const UPGRADES: [u64; 6] = [1, 5, 20, 60, 300, 1800];
 
-pub(crate) async fn connect(
-    shared: &Arc<Shared>,
-    peer: PeerId,
-    addrs: &[SocketAddr],
-) -> Result<(), NetError> {
+pub(crate) async fn connect(shared: &Arc<Shared>, peer: PeerId, contact: &Contact) -> Result<(), NetError> {
     if peer == shared.id {
         return Err(NetError::SelfConnection);
     }
@@ -37,10 +55,20 @@ pub(crate) async fn connect(
     tokio::select! {
         biased;
         () = linked(shared, peer) => Ok(()),
-        result = timeout(DIAL, dial_and_greet(shared, peer, addrs)) => {
+        result = timeout(REACH, reach(shared, peer, contact)) => {
             result.unwrap_or(Err(NetError::PeerUnreachable(peer)))
         }
     }
+}
+
+/// Makes a session with whoever answers.
+pub(crate) async fn meet(shared: &Arc<Shared>, addr: SocketAddr) -> Result<PeerId, NetError> {
+    shared.reach().dialled(addr);
+    let met = timeout(DIAL, shared.endpoint.meet(addr)).await;
+    let connection = met.unwrap_or(Err(NetError::NobodyThere(addr)))?;
+    let peer = crate::tls::peer_of(&connection).ok_or(NetError::NobodyThere(addr))?;
+    establish(shared, peer, connection, Path::Direct).await?;
+    Ok(peer)
 }
 
 /// Waits for a session with the peer, whoever dialled.
@@ -53,9 +81,65 @@ async fn linked(shared: &Arc<Shared>, peer: PeerId) {
     }
 }
 
-async fn dial_and_greet(shared: &Arc<Shared>, peer: PeerId, addrs: &[SocketAddr]) -> Result<(), NetError> {
+/// Tries its own addresses, and after a head start, or as soon as they fail, with the help of others.
+async fn reach(shared: &Arc<Shared>, peer: PeerId, contact: &Contact) -> Result<(), NetError> {
+    let direct = timeout(DIAL, direct(shared, peer, &contact.addrs));
+    tokio::pin!(direct);
+    let early = timeout(HEAD_START, &mut direct).await;
+    let refused = match early {
+        Ok(Ok(Ok(()))) => return Ok(()),
+        Ok(Ok(Err(error @ (NetError::Refused(_) | NetError::Busy(_))))) => return Err(error),
+        Ok(_) => true,
+        Err(_) => false,
+    };
+    if refused {
+        return helped(shared, peer, &contact.relays).await;
+    }
+    let helped = helped(shared, peer, &contact.relays);
+    tokio::pin!(helped);
+    tokio::select! {
+        result = &mut direct => match result {
+            Ok(Ok(())) => Ok(()),
+            _ => helped.await,
+        },
+        result = &mut helped => match result {
+            Ok(()) => Ok(()),
+            Err(error) => direct.await.unwrap_or(Err(error)),
+        },
+    }
+}
+
+async fn direct(shared: &Arc<Shared>, peer: PeerId, addrs: &[SocketAddr]) -> Result<(), NetError> {
     let connection = dial(shared, peer, addrs).await?;
-    let greeting = Greeting { connection, path: Path::Direct, dialled: true, upgrade: false };
+    establish(shared, peer, connection, Path::Direct).await
+}
+
+/// Tries the addresses side by side, each with a head start; the first that answers wins.
+async fn dial(shared: &Arc<Shared>, peer: PeerId, addrs: &[SocketAddr]) -> Result<Connection, NetError> {
+    let mut attempts = JoinSet::new();
+    for (number, addr) in addrs.iter().copied().take(MAX_ADDRESSES).enumerate() {
+        let shared = shared.clone();
+        attempts.spawn(async move {
+            sleep(STAGGER * number as u32).await;
+            shared.dial(peer, addr).await
+        });
+    }
+    while let Some(attempt) = attempts.join_next().await {
+        if let Ok(Ok(connection)) = attempt {
+            return Ok(connection);
+        }
+    }
+    Err(NetError::PeerUnreachable(peer))
+}
+
+/// Makes a session of a connection that this side dialled, or waits for the one that came between.
+async fn establish(
+    shared: &Arc<Shared>,
+    peer: PeerId,
+    connection: Connection,
+    path: Path,
+) -> Result<(), NetError> {
+    let greeting = Greeting { connection, path, dialled: true, upgrade: false };
     match greet(shared, greeting).await {
         Ok(Greeted::Session) => Ok(()),
         Ok(Greeted::Elsewhere) => {
@@ -66,24 +150,82 @@ async fn dial_and_greet(shared: &Arc<Shared>, peer: PeerId, addrs: &[SocketAddr]
     }
 }
 
-/// Tries the addresses side by side, each with a head start; the first that answers wins.
-pub(crate) async fn dial(
-    shared: &Arc<Shared>,
-    peer: PeerId,
-    addrs: &[SocketAddr],
-) -> Result<Connection, NetError> {
+/// Asks those who may know the peer, all at once: an introduction first, a circuit where that fails.
+async fn helped(shared: &Arc<Shared>, peer: PeerId, relays: &[Relay]) -> Result<(), NetError> {
     let mut attempts = JoinSet::new();
-    for (number, addr) in addrs.iter().copied().take(MAX_ADDRESSES).enumerate() {
+    for relay in relays.iter().copied().filter(|relay| relay.peer != shared.id && relay.peer != peer) {
         let shared = shared.clone();
         attempts.spawn(async move {
-            tokio::time::sleep(STAGGER * number as u32).await;
-            shared.endpoint.dial(peer, addr).await
+            if shared.link(&relay.peer).is_none() {
+                timeout(DIAL, direct(&shared, relay.peer, &[relay.addr])).await.ok();
+            }
+            let helper = shared.link(&relay.peer).ok_or(NetError::NotConnected(relay.peer))?;
+            through(&shared, &helper, peer).await
         });
     }
+    for helper in helpers(shared, relays) {
+        let shared = shared.clone();
+        attempts.spawn(async move { through(&shared, &helper, peer).await });
+    }
     while let Some(attempt) = attempts.join_next().await {
-        if let Ok(Ok(connection)) = attempt {
-            return Ok(connection);
+        match attempt {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => debug!(peer = peer.short(), %error, "no help"),
+            Err(_) => {}
         }
     }
     Err(NetError::PeerUnreachable(peer))
+}
+
+/// Returns direct sessions other than with the named relays, which are asked anyway.
+fn helpers(shared: &Shared, relays: &[Relay]) -> Vec<Arc<Link>> {
+    let sessions = shared.sessions();
+    let named = |link: &&Arc<Link>| relays.iter().any(|relay| relay.peer == link.peer());
+    let direct = sessions.links().filter(|link| link.path() == Path::Direct && !named(link));
+    direct.take(HELPERS).cloned().collect()
+}
+
+async fn through(shared: &Arc<Shared>, helper: &Link, peer: PeerId) -> Result<(), NetError> {
+    match punch::punch(shared, helper, peer).await {
+        Ok(connection) => return establish(shared, peer, connection, Path::Direct).await,
+        // The helper does not know the peer, or the peer does not want to.
+        Err(error @ NetError::Refused(_)) => return Err(error),
+        Err(error) => debug!(peer = peer.short(), %error, "no direct way"),
+    }
+    timeout(CIRCUIT, relayed(shared, helper, peer)).await.unwrap_or(Err(NetError::PeerUnreachable(peer)))
+}
+
+/// Makes a session over a circuit, which stays open as long as it is used.
+async fn relayed(shared: &Arc<Shared>, helper: &Link, peer: PeerId) -> Result<(), NetError> {
+    let circuit = relay::open(shared, helper, peer).await?;
+    let connection = shared.endpoint.dial(peer, circuit.addr).await?;
+    establish(shared, peer, connection.clone(), Path::Relayed).await?;
+    tokio::spawn(keep(connection, circuit));
+    if let Some(link) = shared.link(&peer) {
+        tokio::spawn(upgrade(Arc::downgrade(shared), helper.peer(), Arc::downgrade(&link)));
+    }
+    Ok(())
+}
+
+async fn keep(connection: Connection, circuit: OpenCircuit) {
+    connection.closed().await;
+    drop(circuit);
+}
+
+/// Looks for a direct way for a relayed session, less and less often.
+async fn upgrade(shared: Weak<Shared>, helper: PeerId, link: Weak<Link>) {
+    for seconds in UPGRADES {
+        sleep(Duration::from_secs(seconds)).await;
+        let (Some(shared), Some(link)) = (shared.upgrade(), link.upgrade()) else { return };
+        if link.path() == Path::Direct || link.connection().close_reason().is_some() {
+            return;
+        }
+        let Some(helper) = shared.link(&helper) else { continue };
+        let Ok(connection) = punch::punch(&shared, &helper, link.peer()).await else { continue };
+        let greeting = Greeting { connection, path: Path::Direct, dialled: true, upgrade: true };
+        match timeout(GREETING, greet(&shared, greeting)).await {
+            Ok(Ok(Greeted::Session)) => return,
+            result => debug!(peer = link.peer().short(), ?result, "no upgrade"),
+        }
+    }
 }

@@ -1,16 +1,17 @@
 //! The QUIC endpoint and its tuning.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use domain::PeerId;
 use quinn::{
-    AsyncUdpSocket, ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig,
-    VarInt, congestion::CubicConfig,
+    AsyncUdpSocket, ClientConfig, Connecting, Connection, ConnectionError, EndpointConfig, IdleTimeout,
+    Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt, congestion::CubicConfig,
 };
 
 use crate::{
     config::{Config, Limits},
     error::NetError,
+    overlay::is_circuit,
     tls::{self, Tls},
 };
 
@@ -27,6 +28,8 @@ const CONTROL_STREAMS: u32 = 4;
 /// First flight, in bytes: 32 packets as common web servers send, so that the head of a track takes one
 /// round trip on a fresh connection.
 const INITIAL_WINDOW: u64 = 32 * 1200;
+/// Bytes of relayed datagrams that wait on a connection; older ones give way, as in a router.
+const DATAGRAMS: usize = 256 * 1024;
 /// Assumed round trip before the first measurement, which spaces the first resends.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
 
@@ -34,44 +37,77 @@ const INITIAL_RTT: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     quinn: quinn::Endpoint,
+    tls: Tls,
+    direct: Setup,
+    relayed: Setup,
+}
+
+/// How connections of one kind are set up.
+#[derive(Debug)]
+struct Setup {
     client: ClientConfig,
+    server: Arc<ServerConfig>,
 }
 
 impl Endpoint {
     pub(crate) fn open(config: &Config, socket: Arc<dyn AsyncUdpSocket>) -> Result<Self, NetError> {
         let tls = Tls::new(&config.identity);
-        let transport = Arc::new(transport(&config.limits));
-        let mut server = ServerConfig::with_crypto(tls.server());
-        server.transport_config(transport.clone());
-        let mut client = ClientConfig::new(tls.client());
-        client.transport_config(transport);
+        let direct = Setup::new(&tls, transport(&config.limits));
+        let relayed = Setup::new(&tls, relayed(transport(&config.limits)));
         let listen = |source| NetError::Listen { addr: config.listen, source };
-        let runtime = Arc::new(TokioRuntime);
-        let quinn = quinn::Endpoint::new_with_abstract_socket(
-            EndpointConfig::default(),
-            Some(server),
-            socket,
-            runtime,
-        )
-        .map_err(listen)?;
-        Ok(Self { quinn, client })
+        let (runtime, server) = (Arc::new(TokioRuntime), Some(direct.server.as_ref().clone()));
+        let options = EndpointConfig::default();
+        let quinn = quinn::Endpoint::new_with_abstract_socket(options, server, socket, runtime);
+        Ok(Self { quinn: quinn.map_err(listen)?, tls, direct, relayed })
     }
 
     pub(crate) fn quinn(&self) -> &quinn::Endpoint {
         &self.quinn
     }
 
+    /// Returns bytes that nobody can guess.
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        self.tls.random()
+    }
+
     /// Dials an address and insists on the peer's key.
-    pub(crate) async fn dial(
-        &self,
-        peer: PeerId,
-        addr: std::net::SocketAddr,
-    ) -> Result<quinn::Connection, NetError> {
+    pub(crate) async fn dial(&self, peer: PeerId, addr: SocketAddr) -> Result<Connection, NetError> {
+        let setup = if is_circuit(&addr) { &self.relayed } else { &self.direct };
         let name = tls::server_name(&peer);
-        let connecting = self.quinn.connect_with(self.client.clone(), addr, &name);
+        let connecting = self.quinn.connect_with(setup.client.clone(), addr, &name);
         let connecting = connecting.map_err(|error| NetError::lost(peer, error))?;
         connecting.await.map_err(|error| NetError::lost(peer, error))
     }
+
+    /// Dials an address and takes whoever answers.
+    pub(crate) async fn meet(&self, addr: SocketAddr) -> Result<Connection, NetError> {
+        let nobody = |_| NetError::NobodyThere(addr);
+        let connecting = self.quinn.connect_with(self.direct.client.clone(), addr, tls::ANYBODY);
+        connecting.map_err(|_| NetError::NobodyThere(addr))?.await.map_err(nobody)
+    }
+
+    /// Goes on with the handshake of a connection from elsewhere.
+    pub(crate) fn accept(&self, incoming: Incoming) -> Result<Connecting, ConnectionError> {
+        let setup = if is_circuit(&incoming.remote_address()) { &self.relayed } else { &self.direct };
+        incoming.accept_with(setup.server.clone())
+    }
+}
+
+impl Setup {
+    fn new(tls: &Tls, transport: TransportConfig) -> Self {
+        let transport = Arc::new(transport);
+        let mut server = ServerConfig::with_crypto(tls.server());
+        server.transport_config(transport.clone());
+        let mut client = ClientConfig::new(tls.client());
+        client.transport_config(transport);
+        Self { client, server: Arc::new(server) }
+    }
+}
+
+/// Over a circuit every packet must fit a datagram of the outer connection, and round trips add up.
+fn relayed(mut config: TransportConfig) -> TransportConfig {
+    config.mtu_discovery_config(None).initial_rtt(INITIAL_RTT * 3);
+    config
 }
 
 fn transport(limits: &Limits) -> TransportConfig {
@@ -85,6 +121,8 @@ fn transport(limits: &Limits) -> TransportConfig {
         .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(CONTROL_STREAMS))
         .initial_rtt(INITIAL_RTT)
+        .datagram_receive_buffer_size(Some(DATAGRAMS))
+        .datagram_send_buffer_size(DATAGRAMS)
         .keep_alive_interval(Some(limits.keep_alive))
         .max_idle_timeout(IdleTimeout::try_from(limits.idle).ok())
         .congestion_controller_factory(Arc::new(cubic));

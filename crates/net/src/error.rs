@@ -19,6 +19,9 @@ pub enum NetError {
     /// No address of the peer answers, and no mutual peer reaches it.
     #[error("peer {} cannot be reached", .0.short())]
     PeerUnreachable(PeerId),
+    /// Nobody of this network answers at the address.
+    #[error("nobody answers at {0}")]
+    NobodyThere(SocketAddr),
     /// There is no session with the peer.
     #[error("peer {} is not connected", .0.short())]
     NotConnected(PeerId),
@@ -99,6 +102,7 @@ impl NetError {
         match self {
             Self::Listen { .. } => "listen_failed",
             Self::PeerUnreachable(_) => "peer_unreachable",
+            Self::NobodyThere(_) => "address_unreachable",
             Self::NotConnected(_) => "not_connected",
             Self::Blocked(_) => "peer_blocked",
             Self::SelfConnection => "self_connection",

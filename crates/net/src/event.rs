@@ -4,6 +4,8 @@ use bytes::Bytes;
 use domain::{BlobHash, PeerId};
 use tokio::sync::mpsc;
 
+use crate::contact::Contact;
+
 /// Events that wait for the node; beyond them a peer's stream is no longer read, so it slows down.
 pub(crate) const EVENT_QUEUE: usize = 1024;
 
@@ -43,6 +45,20 @@ pub enum Event {
         /// Where it is now.
         addr: SocketAddr,
     },
+    /// A peer was found that is not connected; the node decides whether to connect.
+    Found {
+        /// Who.
+        peer: PeerId,
+        /// Where it says it is.
+        contact: Contact,
+        /// How it was found.
+        via: Via,
+    },
+    /// Where the Internet sees this node became known, or changed.
+    ExternalAddress {
+        /// The address.
+        addr: SocketAddr,
+    },
     /// A peer sent bytes that are not what the blob's hash says, and is no longer asked for it.
     BadProvider {
         /// Who.
@@ -59,6 +75,14 @@ pub enum Path {
     Direct,
     /// Through another peer, which sees only sealed datagrams.
     Relayed,
+}
+
+/// How a peer was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Via {
+    /// It announces itself in the local network.
+    Lan,
 }
 
 /// Why a session ended.

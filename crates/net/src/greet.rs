@@ -1,6 +1,9 @@
 //! From an authenticated connection to a session: the hellos, and who decides.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use domain::PeerId;
 use quinn::{Connection, ConnectionError, Incoming, SendStream, VarInt};
@@ -12,8 +15,10 @@ use crate::{
     error::NetError,
     event::{DownReason, Event, Path},
     frames::Frames,
-    link::{Lane, Link},
+    link::{Lane, Link, canonical},
     network::Shared,
+    overlay::is_circuit,
+    relay,
     sessions::{Commit, Offer, Unwanted},
     streams, tls,
     wire::{FrameKind, Hello, VERSION, frame_header},
@@ -83,8 +88,14 @@ pub(crate) async fn accept_all(shared: Arc<Shared>) {
 }
 
 async fn accept(shared: Arc<Shared>, incoming: Incoming) -> Result<(), NetError> {
-    let connection = incoming.await.map_err(|error| NetError::lost(shared.id, error))?;
-    let greeting = Greeting { connection, path: Path::Direct, dialled: false, upgrade: false };
+    let from = canonical(incoming.remote_address());
+    let path = if is_circuit(&from) { Path::Relayed } else { Path::Direct };
+    let lost = |error| NetError::lost(shared.id, error);
+    let connection = shared.endpoint.accept(incoming).map_err(lost)?.await.map_err(lost)?;
+    if path == Path::Direct {
+        shared.reach().accepted(from);
+    }
+    let greeting = Greeting { connection, path, dialled: false, upgrade: false };
     greet(&shared, greeting).await.map(drop)
 }
 
@@ -174,7 +185,7 @@ async fn their_hello(connection: &Connection, peer: PeerId) -> Result<(Hello, Fr
 
 /// Goes on with the session that the commit names, or begins one in place of any other.
 fn install(shared: &Arc<Shared>, peer: PeerId, commit: Commit, lane: Lane) {
-    let connection = lane.connection.clone();
+    let (connection, path) = (lane.connection.clone(), lane.path);
     let existing = shared.link(&peer).filter(|link| commit.replaces == link.session());
     let switched = match existing {
         Some(link) => link.switch(commit.session, lane).map_err(|lane| *lane),
@@ -184,7 +195,11 @@ fn install(shared: &Arc<Shared>, peer: PeerId, commit: Commit, lane: Lane) {
         Ok(()) => shared.sessions().switched(&peer),
         Err(lane) => begin(shared, peer, commit, lane),
     }
-    tokio::spawn(streams::serve(Arc::downgrade(shared), peer, connection));
+    tokio::spawn(streams::serve(Arc::downgrade(shared), peer, connection.clone()));
+    tokio::spawn(relay::datagrams(Arc::downgrade(shared), connection.clone()));
+    if path == Path::Direct {
+        tokio::spawn(look_at_ourselves(Arc::downgrade(shared), peer, connection));
+    }
     shared.sessions_changed();
 }
 
@@ -205,6 +220,15 @@ fn begin(shared: &Arc<Shared>, peer: PeerId, commit: Commit, lane: Lane) {
         let _ = events.send(Event::Down { peer, reason }).await;
         link.set_ended();
     });
+}
+
+/// Asks a new peer where it sees this node.
+async fn look_at_ourselves(shared: Weak<Shared>, peer: PeerId, connection: Connection) {
+    let observed = timeout(GREETING, streams::observe(peer, connection)).await;
+    if let (Ok(Ok(addr)), Some(shared)) = (observed, shared.upgrade()) {
+        shared.reach().observed(peer, addr);
+        shared.tell_external_address().await;
+    }
 }
 
 fn closed_as(connection: &Connection, code: VarInt) -> bool {

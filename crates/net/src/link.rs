@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -33,6 +33,10 @@ const BATCH: usize = 64;
 const QUEUED_FRAMES: usize = 8192;
 /// Lanes that may wait for the one in use to end.
 const LANES: usize = 2;
+/// One introduction per this time in the long run, since each makes a peer send packets to strangers.
+const INTRODUCTION: Duration = Duration::from_secs(6);
+/// Introductions at once after a quiet time.
+const INTRODUCTIONS: u32 = 10;
 /// How long a finished stream waits for the lane that continues it, and a left connection for its streams.
 const HANDOVER: Duration = Duration::from_secs(5);
 
@@ -57,6 +61,8 @@ pub(crate) struct Link {
     most_queued: usize,
     writers: mpsc::Sender<(Connection, SendStream)>,
     readers: mpsc::Sender<(Connection, Frames)>,
+    /// Until when the introductions of and through this peer are paid for.
+    introductions: Mutex<Instant>,
     /// Why this side ends it, once it does.
     reason: Mutex<Option<DownReason>>,
     ended: watch::Sender<bool>,
@@ -93,6 +99,7 @@ impl Link {
             most_queued,
             writers,
             readers,
+            introductions: Mutex::new(Instant::now()),
             reason: Mutex::new(None),
             ended: watch::Sender::new(false),
         };
@@ -141,6 +148,17 @@ impl Link {
                 Err(NetError::Slow(self.peer))
             }
         }
+    }
+
+    /// Counts an introduction; `false` when the peer causes too many.
+    pub(crate) fn may_introduce(&self) -> bool {
+        let (mut paid, now) = (lock(&self.introductions), Instant::now());
+        let start = (*paid).max(now.checked_sub(INTRODUCTION * INTRODUCTIONS).unwrap_or(now));
+        let allowed = start <= now;
+        if allowed {
+            *paid = start + INTRODUCTION;
+        }
+        allowed
     }
 
     /// Goes on over another connection. The lane comes back when the link cannot take it.

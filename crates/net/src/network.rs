@@ -6,6 +6,7 @@ use std::{
 
 use bytes::Bytes;
 use domain::{BlobHash, PeerId};
+use quinn::Connection;
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -15,14 +16,21 @@ use tracing::debug;
 use crate::{
     close,
     config::Config,
+    contact::Contact,
     endpoint::Endpoint,
     error::NetError,
     event::{DownReason, EVENT_QUEUE, Event, EventReceiver, Path},
     fetch::Download,
+    lan,
     link::{Link, canonical},
+    overlay::{Circuits, Overlay},
+    punch::Awaited,
+    reach::{self, Reach},
+    relay::Forwarder,
     serve::Bucket,
     sessions::Sessions,
     streams,
+    wire::Probe,
 };
 
 /// How long the last packets may take when the network shuts down.
@@ -62,6 +70,15 @@ pub(crate) struct Shared {
     pub(crate) events: mpsc::Sender<Event>,
     /// Counts changes of `sessions`, so that dials can wait for them.
     pub(crate) changes: watch::Sender<u64>,
+    /// The circuits that end here.
+    pub(crate) circuits: Arc<Circuits>,
+    /// The circuits that go through here.
+    pub(crate) forwarder: Forwarder,
+    /// The probes that are waited for.
+    pub(crate) awaited: Awaited,
+    overlay: Mutex<Arc<Overlay>>,
+    reach: Mutex<Reach>,
+    announcement: Mutex<Option<lan::Announcement>>,
     /// Pays for served bytes where the upload rate is limited.
     pub(crate) bucket: Option<Bucket>,
     sessions: Mutex<Sessions>,
@@ -78,22 +95,21 @@ impl Network {
     /// [`NetError::Listen`] when the address cannot be listened on.
     pub async fn start(config: Config) -> Result<(Self, EventReceiver), NetError> {
         let listen = |source| NetError::Listen { addr: config.listen, source };
+        let (circuits, probes) = Circuits::new();
         let socket = config.transport.bind(config.listen).map_err(listen)?;
-        let endpoint = Endpoint::open(&config, socket)?;
-        let bucket = config.limits.upload.map(|rate| Bucket::new(rate, Instant::now()));
+        let overlay = Overlay::new(socket, circuits.clone());
+        let endpoint = Endpoint::open(&config, overlay.clone())?;
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
-        let shared = Arc::new(Shared {
-            id: config.identity.id(),
-            config,
-            endpoint,
-            events,
-            bucket,
-            changes: watch::Sender::new(0),
-            sessions: Mutex::new(Sessions::new(first_session())),
-        });
+        let shared = Arc::new(Shared::new(config, endpoint, events, circuits, overlay));
         tokio::spawn(crate::greet::accept_all(shared.clone()));
+        tokio::spawn(Awaited::distribute(Arc::downgrade(&shared), probes));
         let guard = Arc::new(Guard(Arc::downgrade(&shared)));
-        Ok((Self { shared, _guard: guard }, EventReceiver(receiver)))
+        let this = Self { shared, _guard: guard };
+        if let Some(lan) = &this.shared.config.lan {
+            let announcement = lan::start(&this.shared, lan, this.local_addr().port())?;
+            *lock(&this.shared.announcement) = Some(announcement);
+        }
+        Ok((this, EventReceiver(receiver)))
     }
 
     /// Returns this node's name.
@@ -103,7 +119,7 @@ impl Network {
 
     /// Returns where the socket listens.
     pub fn local_addr(&self) -> SocketAddr {
-        self.shared.endpoint.quinn().local_addr().map_or(self.shared.config.listen, canonical)
+        self.shared.local_addr()
     }
 
     /// Makes a session with a peer, dialling its addresses; returns at once when there is one.
@@ -112,7 +128,45 @@ impl Network {
     /// [`NetError::PeerUnreachable`], [`NetError::Refused`], [`NetError::Blocked`],
     /// [`NetError::SelfConnection`].
     pub async fn connect(&self, peer: PeerId, addrs: &[SocketAddr]) -> Result<(), NetError> {
-        crate::dial::connect(&self.shared, peer, addrs).await
+        self.reach(peer, &Contact::of(addrs)).await
+    }
+
+    /// Makes a session with a peer: at its addresses, else with an introduction by a peer that both are
+    /// connected with or by its relays, else through one of them; such a session goes on directly as soon
+    /// as a way is found.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn reach(&self, peer: PeerId, contact: &Contact) -> Result<(), NetError> {
+        crate::dial::connect(&self.shared, peer, contact).await
+    }
+
+    /// Makes a session with whoever answers at an address, as the DHT names addresses without keys.
+    ///
+    /// # Errors
+    /// [`NetError::NobodyThere`] and as [`Self::connect`].
+    pub async fn meet(&self, addr: SocketAddr) -> Result<PeerId, NetError> {
+        crate::dial::meet(&self.shared, addr).await
+    }
+
+    /// Lists where this node may be reached, best first: for an invite or an identity record.
+    pub fn candidates(&self) -> Vec<SocketAddr> {
+        self.shared.candidates()
+    }
+
+    /// Returns where the Internet sees this node, once a peer or the router said.
+    pub fn external_address(&self) -> Option<SocketAddr> {
+        self.shared.reach().external()
+    }
+
+    /// Says whether strangers can dial this node, as far as was seen.
+    pub fn is_dialable(&self) -> bool {
+        self.shared.reach().is_dialable()
+    }
+
+    /// Says whether the connection is paid by volume; then nothing is relayed for others.
+    pub fn set_metered(&self, metered: bool) {
+        self.shared.forwarder.set_metered(metered);
     }
 
     /// Ends the session with a peer, if there is one.
@@ -191,13 +245,70 @@ impl Network {
 }
 
 impl Shared {
+    fn new(
+        config: Config,
+        endpoint: Endpoint,
+        events: mpsc::Sender<Event>,
+        circuits: Arc<Circuits>,
+        overlay: Arc<Overlay>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            id: config.identity.id(),
+            bucket: config.limits.upload.map(|rate| Bucket::new(rate, now)),
+            forwarder: Forwarder::new(config.relay_limits.clone(), now),
+            config,
+            endpoint,
+            events,
+            circuits,
+            overlay: Mutex::new(overlay),
+            changes: watch::Sender::new(0),
+            awaited: Awaited::default(),
+            reach: Mutex::default(),
+            announcement: Mutex::default(),
+            sessions: Mutex::new(Sessions::new(first_session())),
+        }
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.endpoint.quinn().local_addr().map_or(self.config.listen, canonical)
+    }
+
+    pub(crate) fn reach(&self) -> MutexGuard<'_, Reach> {
+        lock(&self.reach)
+    }
+
+    pub(crate) fn candidates(&self) -> Vec<SocketAddr> {
+        let interfaces = reach::interfaces(self.local_addr());
+        self.reach().candidates(&interfaces)
+    }
+
+    /// Reports the external address when it is news.
+    pub(crate) async fn tell_external_address(&self) {
+        let news = self.reach().news();
+        if let Some(addr) = news {
+            let _ = self.events.send(Event::ExternalAddress { addr }).await;
+        }
+    }
+
+    /// Dials an address, remembering that the answer will be no stranger's.
+    pub(crate) async fn dial(&self, peer: PeerId, addr: SocketAddr) -> Result<Connection, NetError> {
+        self.reach().dialled(addr);
+        self.endpoint.dial(peer, addr).await
+    }
+
+    /// Sends a probe from the socket.
+    pub(crate) fn probe(&self, to: SocketAddr, probe: Probe) {
+        self.reach().dialled(to);
+        lock(&self.overlay).probe(to, probe);
+    }
+
     pub(crate) fn link(&self, peer: &PeerId) -> Option<Arc<Link>> {
         self.sessions().link(peer).cloned()
     }
 
-    /// No code panics while it holds the lock with the table half changed, so poison means nothing.
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sessions)
     }
 
     pub(crate) fn sessions_changed(&self) {
@@ -207,6 +318,7 @@ impl Shared {
     fn close(&self) {
         let links: Vec<Arc<Link>> = self.sessions().links().cloned().collect();
         links.iter().for_each(|link| link.end(DownReason::Disconnected));
+        lock(&self.announcement).take();
         self.endpoint.quinn().close(close::LEFT, b"");
     }
 }
@@ -244,4 +356,9 @@ fn info(link: &Link) -> PeerInfo {
 fn first_session() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or_default()
+}
+
+/// No code panics while it holds one of these locks with the value half changed, so poison means nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

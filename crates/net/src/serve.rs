@@ -14,7 +14,7 @@ use crate::{
     blobs::Blob,
     error::NetError,
     network::Shared,
-    streams::{answer, finished},
+    streams::{finished, reply},
     wire::{BlobReply, BlobRequest, MAX_RANGES, Reply, group_count},
 };
 
@@ -55,18 +55,18 @@ pub(crate) async fn blob(
     mut send: SendStream,
 ) -> Result<(), NetError> {
     if !shared.config.handler.may_serve(peer, &request.hash) {
-        return refuse(peer, &mut send, Reply::Refused).await;
+        return reply(peer, &mut send, &Reply::Refused).await;
     }
     let blob = match shared.config.blobs.find(request.hash).await {
         Ok(blob) => blob,
-        Err(BlobError::NotFound(_)) => return refuse(peer, &mut send, Reply::NotFound).await,
+        Err(BlobError::NotFound(_)) => return reply(peer, &mut send, &Reply::NotFound).await,
         Err(error) => return Err(error.into()),
     };
     let groups = granted(&blob, request);
-    let reply = BlobReply { size: blob.size(), complete: blob.is_complete(), groups: groups.clone() };
+    let head = BlobReply { size: blob.size(), complete: blob.is_complete(), groups: groups.clone() };
     let encoded = crate::blobs::blocking(move || blob.encode(&groups)).await?;
     let sent = async {
-        send.write_chunk(Reply::Blob(reply).encode()).await?;
+        send.write_chunk(Reply::Blob(head).encode()).await?;
         let Some(bucket) = &shared.bucket else { return send.write_chunk(encoded).await };
         for at in (0..encoded.len()).step_by(SLICE) {
             let slice = encoded.slice(at..encoded.len().min(at + SLICE));
@@ -91,8 +91,4 @@ fn granted(blob: &Blob, request: BlobRequest) -> Vec<std::ops::Range<u64>> {
         range.end = range.end.min(last + 1);
     }
     blob.present(&groups, MAX_RANGES)
-}
-
-async fn refuse(peer: PeerId, send: &mut SendStream, reply: Reply) -> Result<(), NetError> {
-    answer(send, &reply).await.map_err(|error| NetError::lost(peer, error))
 }

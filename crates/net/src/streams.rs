@@ -17,7 +17,8 @@ use crate::{
     error::NetError,
     link::canonical,
     network::Shared,
-    serve,
+    overlay::is_circuit,
+    punch, relay, serve,
     wire::{self, BlobReply, BlobRequest, Opening, Reply, WireError},
 };
 
@@ -32,7 +33,7 @@ pub(crate) async fn serve(shared: Weak<Shared>, peer: PeerId, connection: Connec
         let Some(shared) = shared.upgrade() else { return };
         let Ok(permit) = permits.clone().try_acquire_owned() else {
             let _ = recv.stop(close::FULL);
-            tokio::spawn(async move { answer(&mut send, &Reply::Busy).await });
+            tokio::spawn(async move { reply(peer, &mut send, &Reply::Busy).await });
             continue;
         };
         let connection = connection.clone();
@@ -65,10 +66,23 @@ impl Asked {
             Opening::Blob(request) => serve::blob(&self.shared, self.peer, request, self.send).await,
             Opening::Observe => {
                 let addr = canonical(self.connection.remote_address());
-                self.reply(Reply::Observed(addr)).await
+                let reply = if is_circuit(&addr) { Reply::Refused } else { Reply::Observed(addr) };
+                self.reply(reply).await
             }
-            Opening::Introduce(_) | Opening::Introduced(_) | Opening::Relay(_) | Opening::Relayed(_) => {
-                self.reply(Reply::Refused).await
+            Opening::Introduce(introduce) => {
+                let reply =
+                    punch::introduce(&self.shared, (self.peer, self.connection.clone()), introduce).await;
+                self.reply(reply).await
+            }
+            Opening::Introduced(introduced) => {
+                let reply = punch::introduced(&self.shared, self.peer, introduced);
+                self.reply(reply).await
+            }
+            Opening::Relay(target) => {
+                relay::forward(&self.shared, (self.peer, self.connection), target, self.send, self.recv).await
+            }
+            Opening::Relayed(relayed) => {
+                relay::accept(&self.shared, (self.peer, self.connection), relayed, self.send, self.recv).await
             }
         }
     }
@@ -92,8 +106,8 @@ impl Asked {
         finished(self.peer, written, &mut self.send)
     }
 
-    async fn reply(mut self, reply: Reply) -> Result<(), NetError> {
-        answer(&mut self.send, &reply).await.map_err(|error| NetError::lost(self.peer, error))
+    async fn reply(mut self, answer: Reply) -> Result<(), NetError> {
+        reply(self.peer, &mut self.send, &answer).await
     }
 }
 
@@ -135,11 +149,30 @@ pub(crate) async fn blob(
     }
 }
 
+/// Asks on a new stream that stays open in both directions.
+pub(crate) async fn ask_open(
+    peer: PeerId,
+    connection: &Connection,
+    opening: &Opening,
+) -> Result<(Reply, (SendStream, RecvStream)), NetError> {
+    let lost = |error: &dyn std::error::Error| NetError::lost(peer, error);
+    let (mut send, mut recv) = connection.open_bi().await.map_err(|error| lost(&error))?;
+    send.write_chunk(opening.encode()).await.map_err(|error| lost(&error))?;
+    let reply = header(peer, &mut recv).await?;
+    let reply = Reply::decode(&reply).map_err(|error| NetError::protocol(peer, error))?;
+    Ok((reply, (send, recv)))
+}
+
 /// Writes the only answer of a stream.
-pub(crate) async fn answer(send: &mut SendStream, reply: &Reply) -> Result<(), quinn::WriteError> {
-    send.write_chunk(reply.encode()).await?;
+pub(crate) async fn reply(peer: PeerId, send: &mut SendStream, reply: &Reply) -> Result<(), NetError> {
+    write_reply(peer, send, reply).await?;
     let _ = send.finish();
     Ok(())
+}
+
+/// Writes an answer that more may follow.
+pub(crate) async fn write_reply(peer: PeerId, send: &mut SendStream, reply: &Reply) -> Result<(), NetError> {
+    send.write_chunk(reply.encode()).await.map_err(|error| NetError::lost(peer, error))
 }
 
 /// Ends an answer whose writing was given a time.
@@ -161,7 +194,8 @@ pub(crate) fn finished<T, E: std::error::Error>(
     }
 }
 
-async fn ask(
+/// Asks on a new stream, which ends with the body.
+pub(crate) async fn ask(
     peer: PeerId,
     connection: &Connection,
     opening: &Opening,
@@ -192,7 +226,8 @@ fn accepted(peer: PeerId, reply: Reply) -> Result<(), NetError> {
     if reply == Reply::Ok { Ok(()) } else { Err(unexpected(peer, &reply)) }
 }
 
-fn unexpected(peer: PeerId, reply: &Reply) -> NetError {
+/// Turns an answer that is not the hoped-for one into an error.
+pub(crate) fn unexpected(peer: PeerId, reply: &Reply) -> NetError {
     match reply {
         Reply::Refused | Reply::NotFound => NetError::Refused(peer),
         Reply::Busy => NetError::Busy(peer),

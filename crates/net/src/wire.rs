@@ -95,10 +95,10 @@ pub enum Opening {
     Introduce(Introduce),
     /// "That peer wants to reach you", passed on by a mutual peer.
     Introduced(Introduced),
-    /// "Forward sealed datagrams between me and that peer."
+    /// "Forward sealed datagrams between me and that peer, while this stream is open."
     Relay(PeerId),
-    /// "That peer will reach you through me", said by the relay.
-    Relayed(PeerId),
+    /// "That peer will reach you through me, while this stream is open", said by the relay.
+    Relayed(Relayed),
 }
 
 /// First bytes of the answer on a bidirectional stream.
@@ -112,6 +112,8 @@ pub enum Reply {
     Blob(BlobReply),
     /// Answer to [`Opening::Introduce`] and [`Opening::Introduced`].
     Candidates(Vec<SocketAddr>),
+    /// Answer to [`Opening::Relay`]: the number of the circuit.
+    Circuit(u32),
     /// The asked peer does not have it, or is not connected to whom it should be.
     NotFound,
     /// The asked peer does not want to.
@@ -149,6 +151,8 @@ pub struct Introduce {
     pub target: PeerId,
     /// Where the asker may be reached.
     pub candidates: Vec<SocketAddr>,
+    /// What the target's probes carry, so that the asker knows them.
+    pub token: Token,
 }
 
 /// Passes an introduction on.
@@ -158,7 +162,69 @@ pub struct Introduced {
     pub from: PeerId,
     /// Where the asker may be reached.
     pub candidates: Vec<SocketAddr>,
+    /// What the probes shall carry.
+    pub token: Token,
 }
+
+/// Announces a circuit to its far end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relayed {
+    /// Who is at the other end.
+    pub from: PeerId,
+    /// The number of the circuit.
+    pub circuit: u32,
+}
+
+/// Marks the probes of one introduction.
+pub type Token = [u8; 16];
+
+/// A raw packet that opens a way through a NAT, and shows its receiver where it came from. Its first byte
+/// has the fixed bit of QUIC unset (RFC 9000, section 17), and it is too short to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Of which introduction.
+    pub token: Token,
+}
+
+/// Bytes of a probe.
+pub const PROBE_LEN: usize = 20;
+const PROBE_MAGIC: [u8; 4] = [0, b'm', b'd', 1];
+
+/// One datagram of a circuit, or half of one that does not fit the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Whether it goes to the relay or comes from it.
+    pub way: Way,
+    /// Which circuit.
+    pub circuit: u32,
+    /// Whole, or which half.
+    pub part: Part,
+    /// The packet of the inner connection, which only its ends can open.
+    pub packet: Bytes,
+}
+
+/// Which way a sealed datagram goes on a connection with a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From an end of the circuit to the relay.
+    Up,
+    /// From the relay to an end of the circuit.
+    Down,
+}
+
+/// What of an inner packet a datagram carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// The first half of the packet with this number.
+    First(u8),
+    /// The second half of the packet with this number.
+    Second(u8),
+}
+
+/// Bytes before the inner packet: way, circuit, part, number.
+pub const SEALED_HEADER: usize = 7;
 
 /// Gathers the bytes of a control stream into frames; holds at most one frame beside what was pushed.
 #[derive(Debug, Default)]
@@ -274,6 +340,63 @@ impl Reply {
     /// Writes the header with its length before it.
     pub fn encode(&self) -> Bytes {
         with_length(&encoded(self))
+    }
+}
+
+impl Probe {
+    /// Reads a probe; `None` for any other packet.
+    pub fn decode(packet: &[u8]) -> Option<Self> {
+        let token = packet.strip_prefix(&PROBE_MAGIC)?;
+        Some(Self { token: token.try_into().ok()? })
+    }
+
+    /// Writes the probe.
+    pub fn encode(&self) -> [u8; PROBE_LEN] {
+        let mut packet = [0; PROBE_LEN];
+        let (magic, token) = packet.split_at_mut(PROBE_MAGIC.len());
+        magic.copy_from_slice(&PROBE_MAGIC);
+        token.copy_from_slice(&self.token);
+        packet
+    }
+}
+
+impl Sealed {
+    /// Reads a datagram; `None` when it is none of a circuit.
+    pub fn decode(mut datagram: Bytes) -> Option<Self> {
+        if datagram.len() < SEALED_HEADER {
+            return None;
+        }
+        let way = match datagram.get_u8() {
+            1 => Way::Up,
+            2 => Way::Down,
+            _ => return None,
+        };
+        let circuit = datagram.get_u32_le();
+        let part = match (datagram.get_u8(), datagram.get_u8()) {
+            (0, _) => Part::Whole,
+            (1, number) => Part::First(number),
+            (2, number) => Part::Second(number),
+            _ => return None,
+        };
+        Some(Self { way, circuit, part, packet: datagram })
+    }
+
+    /// Writes the datagram.
+    pub fn encode(&self) -> Bytes {
+        let mut datagram = BytesMut::with_capacity(SEALED_HEADER + self.packet.len());
+        datagram.put_u8(match self.way {
+            Way::Up => 1,
+            Way::Down => 2,
+        });
+        datagram.put_u32_le(self.circuit);
+        let (part, number) = match self.part {
+            Part::Whole => (0, 0),
+            Part::First(number) => (1, number),
+            Part::Second(number) => (2, number),
+        };
+        datagram.put_slice(&[part, number]);
+        datagram.put_slice(&self.packet);
+        datagram.freeze()
     }
 }
 
@@ -396,7 +519,8 @@ mod tests {
     #[test]
     fn too_many_addresses_are_refused() {
         let candidates = vec!["192.0.2.1:4".parse().unwrap(); MAX_ADDRESSES + 1];
-        let opening = Opening::Introduce(Introduce { target: PeerId::from_bytes([1; 32]), candidates });
+        let opening =
+            Opening::Introduce(Introduce { target: PeerId::from_bytes([1; 32]), candidates, token: [0; 16] });
         assert!(matches!(reread(&opening), Err(WireError::TooLarge { .. })));
     }
 
@@ -426,10 +550,30 @@ mod tests {
         }
 
         #[test]
+        fn sealed_datagrams_are_read_as_they_were_written(
+            circuit: u32,
+            number: u8,
+            part in 0..3,
+            up: bool,
+            packet in proptest::collection::vec(any::<u8>(), 0..1300),
+        ) {
+            let part = match part {
+                0 => Part::Whole,
+                1 => Part::First(number),
+                _ => Part::Second(number),
+            };
+            let way = if up { Way::Up } else { Way::Down };
+            let sealed = Sealed { way, circuit, part, packet: packet.into() };
+            prop_assert_eq!(Sealed::decode(sealed.encode()), Some(sealed));
+        }
+
+        #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = Hello::decode(&bytes);
             let _ = Opening::decode(&bytes);
             let _ = Reply::decode(&bytes);
+            let _ = Probe::decode(&bytes);
+            let _ = Sealed::decode(bytes.clone().into());
             let mut decoder = FrameDecoder::default();
             decoder.push(&bytes);
             while let Ok(Some(_)) = decoder.decode() {}

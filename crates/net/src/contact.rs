@@ -1,0 +1,275 @@
+//! Where a peer may be reached, and the link or QR code that says so to a friend.
+
+use std::{
+    fmt::{self, Write},
+    net::SocketAddr,
+    str::FromStr,
+};
+
+use domain::PeerId;
+use serde::{Deserialize, Serialize};
+
+use crate::wire::{MAX_ADDRESSES, WireError};
+
+/// Most relays one peer may name for itself.
+pub const MAX_RELAYS: usize = 4;
+/// Most characters of an invite; a QR code of that size is still read by a phone.
+pub const MAX_INVITE: usize = 1400;
+/// The scheme of an invite's URI.
+const SCHEME: &str = "musicdao:";
+
+/// Where a peer may be reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Its own addresses, best first; at most [`MAX_ADDRESSES`].
+    pub addrs: Vec<SocketAddr>,
+    /// Peers that introduce or relay to it; at most [`MAX_RELAYS`].
+    pub relays: Vec<Relay>,
+}
+
+/// A peer that others are reached through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relay {
+    /// Who it is.
+    pub peer: PeerId,
+    /// Where it is.
+    pub addr: SocketAddr,
+}
+
+/// A link that brings somebody to a peer: `musicdao:KEY?at=ADDR&relay=KEY@ADDR`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invite {
+    /// Who invites.
+    pub peer: PeerId,
+    /// Where the inviter may be reached.
+    pub contact: Contact,
+}
+
+/// Says why a text is not an invite.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InviteError {
+    /// It is not a link of ours.
+    #[error("an invite begins with `musicdao:`")]
+    Scheme,
+    /// It is longer than [`MAX_INVITE`].
+    #[error("an invite of {0} characters is too long")]
+    TooLong(usize),
+    /// The key is not one.
+    #[error("`{0}` is not the key of a peer")]
+    Key(String),
+    /// An address is not one, or cannot be dialled.
+    #[error("`{0}` is not an address")]
+    Address(String),
+    /// It names too many addresses or relays.
+    #[error("an invite names at most {MAX_ADDRESSES} addresses and {MAX_RELAYS} relays")]
+    TooMany,
+}
+
+impl InviteError {
+    /// Returns the stable code that shells match on.
+    pub fn code(&self) -> &'static str {
+        "invalid_invite"
+    }
+}
+
+impl Contact {
+    /// Makes a contact of addresses alone; those beyond [`MAX_ADDRESSES`] are left out.
+    pub fn of(addrs: &[SocketAddr]) -> Self {
+        Self { addrs: addrs.iter().copied().take(MAX_ADDRESSES).collect(), relays: Vec::new() }
+    }
+
+    /// Reads what [`Self::encode`] wrote, from bytes that anybody may have made.
+    ///
+    /// # Errors
+    /// [`WireError`] when they are malformed or name too much.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let read: Result<(Self, _), _> = postcard::take_from_bytes(bytes);
+        let (contact, _) = read.map_err(|_| WireError::Malformed("contact"))?;
+        let dialable = contact.addresses().all(|addr| is_dialable(&addr));
+        if !dialable || contact.addrs.len() > MAX_ADDRESSES || contact.relays.len() > MAX_RELAYS {
+            return Err(WireError::Malformed("contact"));
+        }
+        Ok(contact)
+    }
+
+    /// Writes the contact for the DHT.
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("plain data always serializes")
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.addrs.iter().copied().chain(self.relays.iter().map(|relay| relay.addr))
+    }
+}
+
+/// Says whether a packet to this address can mean one host.
+pub(crate) fn is_dialable(addr: &SocketAddr) -> bool {
+    let ip = addr.ip().to_canonical();
+    let reserved = match ip {
+        std::net::IpAddr::V4(ip) => ip.is_broadcast() || ip.octets()[0] >= 240,
+        std::net::IpAddr::V6(_) => false,
+    };
+    addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !reserved
+}
+
+/// Brackets of IPv6 addresses are escaped (RFC 3986, section 3.4), so that the link survives chat programs.
+impl fmt::Display for Invite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SCHEME}{}", self.peer)?;
+        let mut separator = '?';
+        for addr in &self.contact.addrs {
+            write!(f, "{separator}at={}", Escaped(addr))?;
+            separator = '&';
+        }
+        for relay in &self.contact.relays {
+            write!(f, "{separator}relay={}@{}", relay.peer, Escaped(&relay.addr))?;
+            separator = '&';
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Invite {
+    type Err = InviteError;
+
+    /// Parameters of later versions are ignored.
+    fn from_str(text: &str) -> Result<Self, InviteError> {
+        let text = text.trim();
+        if text.len() > MAX_INVITE {
+            return Err(InviteError::TooLong(text.len()));
+        }
+        let scheme = text.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME));
+        let rest = &text[scheme.ok_or(InviteError::Scheme)?.len()..];
+        let (key, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let peer = parse_key(key.trim_start_matches('/').trim_end_matches('/'))?;
+        let mut contact = Contact::default();
+        for parameter in query.split('&') {
+            match parameter.split_once('=') {
+                Some(("at", addr)) => contact.addrs.push(parse_addr(addr)?),
+                Some(("relay", relay)) => contact.relays.push(parse_relay(relay)?),
+                _ => {}
+            }
+        }
+        if contact.addrs.len() > MAX_ADDRESSES || contact.relays.len() > MAX_RELAYS {
+            return Err(InviteError::TooMany);
+        }
+        Ok(Self { peer, contact })
+    }
+}
+
+struct Escaped<'a>(&'a SocketAddr);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.to_string().chars() {
+            match character {
+                '[' => f.write_str("%5B")?,
+                ']' => f.write_str("%5D")?,
+                '%' => f.write_str("%25")?,
+                other => f.write_char(other)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse_key(text: &str) -> Result<PeerId, InviteError> {
+    text.parse().map_err(|_| InviteError::Key(excerpt(text)))
+}
+
+fn parse_addr(text: &str) -> Result<SocketAddr, InviteError> {
+    let unescaped = text.replace("%5B", "[").replace("%5b", "[").replace("%5D", "]").replace("%5d", "]");
+    let addr = unescaped.replace("%25", "%").parse().ok().filter(is_dialable);
+    addr.ok_or_else(|| InviteError::Address(excerpt(text)))
+}
+
+fn parse_relay(text: &str) -> Result<Relay, InviteError> {
+    let (peer, addr) = text.split_once('@').ok_or_else(|| InviteError::Key(excerpt(text)))?;
+    Ok(Relay { peer: parse_key(peer)?, addr: parse_addr(addr)? })
+}
+
+/// Enough of a wrong text to recognise it by.
+fn excerpt(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+    fn addr() -> impl Strategy<Value = SocketAddr> {
+        (any::<std::net::IpAddr>(), 1..=u16::MAX)
+            .prop_map(SocketAddr::from)
+            .prop_filter("dialable", is_dialable)
+    }
+
+    fn relay() -> impl Strategy<Value = Relay> {
+        (any::<[u8; 32]>(), addr()).prop_map(|(peer, addr)| Relay { peer: PeerId::from_bytes(peer), addr })
+    }
+
+    fn contact() -> impl Strategy<Value = Contact> {
+        let addrs = proptest::collection::vec(addr(), 0..=MAX_ADDRESSES);
+        let relays = proptest::collection::vec(relay(), 0..=MAX_RELAYS);
+        (addrs, relays).prop_map(|(addrs, relays)| Contact { addrs, relays })
+    }
+
+    proptest! {
+        #[test]
+        fn an_invite_is_read_as_it_was_written(peer in any::<[u8; 32]>(), contact in contact()) {
+            let invite = Invite { peer: PeerId::from_bytes(peer), contact };
+            let text = invite.to_string();
+            prop_assert!(text.len() <= MAX_INVITE, "{} characters", text.len());
+            prop_assert!(!text.contains(['[', ']', ' ']));
+            prop_assert_eq!(text.parse(), Ok(invite));
+        }
+
+        #[test]
+        fn a_contact_is_read_as_it_was_written(contact in contact()) {
+            prop_assert_eq!(Contact::decode(&contact.encode()), Ok(contact));
+        }
+
+        #[test]
+        fn arbitrary_input_never_panics(text in ".{0,200}", bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = text.parse::<Invite>();
+            let _ = format!("{SCHEME}{text}").parse::<Invite>();
+            let _ = format!("{SCHEME}{KEY}?at={text}&relay={text}").parse::<Invite>();
+            let _ = Contact::decode(&bytes);
+        }
+    }
+
+    #[track_caller]
+    fn refused(text: &str, expected: InviteError) {
+        assert_eq!(text.parse::<Invite>(), Err(expected));
+    }
+
+    #[test]
+    fn people_and_programs_change_links_a_little() {
+        let plain: Invite = format!("musicdao:{KEY}?at=192.0.2.1:4000").parse().unwrap();
+        for variant in [
+            format!("  musicdao:{KEY}?at=192.0.2.1:4000\n"),
+            format!("MUSICDAO:{KEY}?at=192.0.2.1:4000"),
+            format!("musicdao://{KEY}/?at=192.0.2.1:4000"),
+            format!("musicdao:{KEY}?at=192.0.2.1:4000&later=thing"),
+        ] {
+            assert_eq!(variant.parse(), Ok(plain.clone()));
+        }
+        let six: Invite = format!("musicdao:{KEY}?at=[2001:db8::1]:4000").parse().unwrap();
+        assert_eq!(six.contact.addrs, ["[2001:db8::1]:4000".parse().unwrap()]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        refused("https://example.org", InviteError::Scheme);
+        refused("musicdao:abc", InviteError::Key("abc".into()));
+        refused(&format!("musicdao:{KEY}?at=here"), InviteError::Address("here".into()));
+        refused(&format!("musicdao:{KEY}?at=0.0.0.0:1"), InviteError::Address("0.0.0.0:1".into()));
+        refused(&format!("musicdao:{KEY}?relay=x"), InviteError::Key("x".into()));
+        refused(&format!("musicdao:{KEY}?{}", "at=192.0.2.1:1&".repeat(17)), InviteError::TooMany);
+        refused(&"musicdao:".repeat(200), InviteError::TooLong(1800));
+    }
+}
