@@ -1,11 +1,12 @@
 //! What every record promises, whatever its kind.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use bytes::Bytes;
 use domain::{
     BlobHash, Identity, Kinds, PeerId, Record, RecordError, SlotId, Stamp,
     kinds::{
         BlobRef, BlockEntry, BlockList, Codec, Collaborator, Follow, Like, Playlist, PlaylistItem, Profile,
-        Release, Tag, Track,
+        Release, Tag, Track, TrackList,
     },
 };
 use proptest::prelude::*;
@@ -121,7 +122,8 @@ fn somebody_elses_signature_is_refused() {
 
 #[test]
 fn bodies_that_must_not_spread_are_refused_with_the_field() {
-    let broken: [(&str, fn(&mut Release)); 8] = [
+    type Spoil = fn(&mut Release);
+    let broken: [(&str, Spoil); 8] = [
         ("title", |release| release.title = "x".repeat(10_000)),
         ("title", |release| release.title = "bell\u{7}".into()),
         ("artist", |release| release.artist = "  ".into()),
@@ -157,8 +159,22 @@ fn a_key_that_is_not_the_bodys_is_refused() {
 }
 
 #[test]
-fn longer_releases_do_not_fit_a_record() {
-    assert!(Record::sign(&artist(), stamp(1), &release(30)).is_ok());
+fn the_tracks_of_a_long_release_travel_as_a_blob() {
+    for count in 1..=200 {
+        let mut release = release(1);
+        let tracks: Vec<Track> = (1..=count).map(track).collect();
+        let list = release.place(tracks.clone());
+        let record = Record::sign(&artist(), stamp(1), &release).unwrap();
+        let read: Release = record.read().unwrap().unwrap();
+        match list {
+            None => assert_eq!(read.tracks, Some(tracks)),
+            Some(content) => {
+                assert_eq!(read.track_list.unwrap().hash, BlobHash::of(&content));
+                assert_eq!(TrackList::from_bytes(&content, u16::from(count)).unwrap().tracks, tracks);
+                assert!(TrackList::from_bytes(&content, u16::from(count) - 1).is_err());
+            }
+        }
+    }
     assert!(matches!(Record::sign(&artist(), stamp(1), &release(100)), Err(RecordError::TooLong(_))));
 }
 

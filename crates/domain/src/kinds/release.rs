@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use minicbor::{Decode, Encode};
 
-use crate::{BlobHash, Key, Kind, PeerId, RecordError, normalize_tag, text};
+use crate::{BlobHash, Key, Kind, MAX_RECORD_LEN, PeerId, RecordError, normalize_tag, text};
 
 /// Most tracks of one release.
 pub const MAX_TRACKS: usize = 200;
@@ -16,6 +16,8 @@ const MAX_COLLABORATORS: usize = 20;
 const MAX_TAGS: usize = 10;
 /// Longest blob that a record may name: 16 GiB.
 const MAX_BLOB_SIZE: u64 = 16 << 30;
+/// Longest body that fits a record beside its envelope, which has at most 320 bytes without references.
+const MAX_INLINE: usize = MAX_RECORD_LEN - 320;
 /// Longest list of tracks that travels as a blob of its own.
 const MAX_TRACK_LIST_SIZE: u64 = 256 << 10;
 
@@ -168,11 +170,15 @@ pub enum Codec {
     /// AAC in MPEG-4
     #[n(5)]
     Aac,
+    /// Apple Lossless in MPEG-4
+    #[n(6)]
+    Alac,
 }
 
 impl Codec {
     /// Every codec, in the order of its number.
-    pub const ALL: [Self; 6] = [Self::Mp3, Self::Flac, Self::Vorbis, Self::Opus, Self::Wav, Self::Aac];
+    pub const ALL: [Self; 7] =
+        [Self::Mp3, Self::Flac, Self::Vorbis, Self::Opus, Self::Wav, Self::Aac, Self::Alac];
 
     /// Returns the lower-case name.
     pub fn name(self) -> &'static str {
@@ -183,6 +189,7 @@ impl Codec {
             Self::Opus => "opus",
             Self::Wav => "wav",
             Self::Aac => "aac",
+            Self::Alac => "alac",
         }
     }
 
@@ -190,7 +197,7 @@ impl Codec {
     pub fn extension(self) -> &'static str {
         match self {
             Self::Vorbis => "ogg",
-            Self::Aac => "m4a",
+            Self::Aac | Self::Alac => "m4a",
             codec => codec.name(),
         }
     }
@@ -287,6 +294,19 @@ impl Kind for Release {
 }
 
 impl Release {
+    /// Puts the tracks into the record, or where they do not fit, names the blob of their list and returns its content.
+    pub fn place(&mut self, tracks: Vec<Track>) -> Option<Vec<u8>> {
+        self.track_count = u16::try_from(tracks.len()).unwrap_or(u16::MAX);
+        self.track_list = None;
+        self.tracks = Some(tracks);
+        if encoded_len(self) <= MAX_INLINE {
+            return None;
+        }
+        let content = TrackList { tracks: self.tracks.take().unwrap_or_default() }.to_bytes();
+        self.track_list = Some(BlobRef { hash: BlobHash::of(&content), size: content.len() as u64 });
+        Some(content)
+    }
+
     fn check_tracks(&self) -> Result<(), RecordError> {
         let count = usize::from(self.track_count);
         if count == 0 || count > MAX_TRACKS {
@@ -366,4 +386,8 @@ fn check_date(date: &str) -> Result<(), RecordError> {
         true => Ok(()),
         false => Err(RecordError::body("date", "is not like 2026, 2026-11 or 2026-11-22")),
     }
+}
+
+fn encoded_len(release: &Release) -> usize {
+    minicbor::to_vec(release).expect("encoding into memory does not fail").len()
 }
