@@ -95,6 +95,7 @@ create table tracks (
     title text not null,
     title_key text not null,
     artist text,
+    artist_key text,
     blob blob not null,
     size integer not null,
     duration_ms integer not null,
@@ -185,9 +186,10 @@ create index public_follows_by_author on public_follows (author);
 create index public_follows_by_artist on public_follows (artist);
 
 -- The full-text index holds words that were folded and split before: the tokenizer only cuts at spaces. It stores no
--- text and no positions; what is deleted leaves its pages.
+-- text and no positions; what is deleted leaves its pages. Beginnings of words are indexed up to six letters, beyond
+-- which few enough words share one.
 create virtual table search using fts5 (
-    words, content = '', detail = none, columnsize = 0, prefix = '1 2 3', tokenize = 'ascii'
+    words, content = '', detail = none, columnsize = 0, prefix = '1 2 3 4 5 6', tokenize = 'ascii'
 );
 insert into search (search, rank) values ('secure-delete', 1);
 

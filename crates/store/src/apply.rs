@@ -198,7 +198,10 @@ async fn drop_refs(
     let blobs = query_scalar!(r#"delete from blob_refs where record = ? returning blob as "blob!""#, record)
         .fetch_all(db)
         .await?;
-    blobs.iter().try_for_each(|blob| Ok(loosen(loose, row::id(blob)?, cause)))
+    for blob in blobs {
+        loosen(loose, row::id(&blob)?, cause);
+    }
+    Ok(())
 }
 
 fn loosen(loose: &mut Loose, blob: BlobHash, cause: Cause) {

@@ -59,8 +59,12 @@ pub(crate) async fn undo(db: &mut SqliteConnection, id: i64, kind: i64) -> Resul
         id::PROFILE => undo_profile(db, id).await?,
         id::RELEASE => return undo_release(db, id).await,
         id::TAG => undo_tag(db, id).await?,
-        id::LIKE => drop(query!("delete from likes where id = ?", id).execute(db).await?),
-        id::FOLLOW => drop(query!("delete from public_follows where id = ?", id).execute(db).await?),
+        id::LIKE => {
+            query!("delete from likes where id = ?", id).execute(db).await?;
+        }
+        id::FOLLOW => {
+            query!("delete from public_follows where id = ?", id).execute(db).await?;
+        }
         _ => {}
     }
     Ok(None)
@@ -193,12 +197,13 @@ pub(crate) async fn insert_tracks(
     let rows: Vec<_> = tracks.iter().map(|(number, track)| track_row(release, *number, track)).collect();
     let rows = json!(rows).to_string();
     query!(
-        "insert into tracks (id, title, title_key, artist, blob, size, duration_ms, codec, sample_rate, channels,
+        "insert into tracks (id, title, title_key, artist, artist_key, blob, size, duration_ms, codec, sample_rate, channels,
          loudness, peak)
          select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-         json_extract(value, '$[3]'), unhex(json_extract(value, '$[4]')), json_extract(value, '$[5]'),
+         json_extract(value, '$[3]'), json_extract(value, '$[4]'), unhex(json_extract(value, '$[5]')),
          json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
-         json_extract(value, '$[9]'), json_extract(value, '$[10]'), json_extract(value, '$[11]')
+         json_extract(value, '$[9]'), json_extract(value, '$[10]'), json_extract(value, '$[11]'),
+         json_extract(value, '$[12]')
          from json_each(?)",
         rows
     )
@@ -213,6 +218,7 @@ fn track_row(release: i64, number: usize, track: &Track) -> serde_json::Value {
         track.title,
         key(&track.title),
         track.artist,
+        track.artist.as_deref().map(key),
         track.blob.hash.to_string(),
         track.blob.size,
         track.duration_ms,

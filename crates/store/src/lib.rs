@@ -6,6 +6,8 @@
 #![warn(missing_docs)]
 
 mod apply;
+#[doc(hidden)]
+pub mod bench;
 mod blobs;
 mod catalogue;
 mod derive;
@@ -19,6 +21,8 @@ mod records;
 mod row;
 mod search;
 mod state;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use apply::{Applied, Cause, MAX_EVICTED, Orphan};
@@ -33,8 +37,8 @@ pub use lock::FolderLock;
 pub use open::{KEPT_COPIES, Store};
 pub use playlists::{MAX_PLAYLIST_ITEMS, MAX_PLAYLISTS, PlaylistEntry, PlaylistSummary, PrivatePlaylist};
 pub use row::{MAX_BATCH, MAX_LIMIT};
+pub use search::{Hit, HitKind};
+pub use state::{CachedPeer, Day, MAX_ADDRESSES, MAX_PEERS, MAX_TRAFFIC_BLOBS, MAX_TRAFFIC_DAYS, Traffic};
 
 /// Name of the database in a data folder.
 pub const FILE_NAME: &str = "musicdao.db";
-pub use search::{Hit, HitKind};
-pub use state::{CachedPeer, Day, MAX_ADDRESSES, MAX_PEERS, MAX_TRAFFIC_BLOBS, MAX_TRAFFIC_DAYS, Traffic};

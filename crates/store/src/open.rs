@@ -7,9 +7,11 @@ use std::{
 };
 
 use domain::PeerId;
+use futures_util::future::BoxFuture;
 use sqlx::{
     Connection, SqliteConnection, SqlitePool,
     migrate::Migrator,
+    pool::PoolConnectionMetadata,
     query, query_scalar,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -130,7 +132,7 @@ impl Store {
             keep_copy(path, pending).await?;
         }
         let options = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
-        let write = SqlitePoolOptions::new().max_connections(1).min_connections(1);
+        let write = SqlitePoolOptions::new().max_connections(1).min_connections(1).before_acquire(sound);
         let write = pool(write).connect_with(options).await?;
         migrator.run(&write).await?;
         let read = SqlitePoolOptions::new().max_connections(READERS);
@@ -143,6 +145,19 @@ impl Store {
 
 fn pool(options: SqlitePoolOptions) -> SqlitePoolOptions {
     options.acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None).test_before_acquire(false)
+}
+
+/// Refuses a connection that believes itself in a transaction that is over: SQLite ends one by itself when the disk is
+/// full (https://www.sqlite.org/lang_transaction.html, 3), which its driver does not notice.
+fn sound(
+    connection: &mut SqliteConnection,
+    _: PoolConnectionMetadata,
+) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    Box::pin(async {
+        // A rollback that was only queued is done when this is answered.
+        connection.ping().await?;
+        Ok(!connection.is_in_transaction())
+    })
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

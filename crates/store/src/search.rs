@@ -12,6 +12,7 @@ use sqlx::{query, query_as};
 
 use crate::{
     Store, StoreError,
+    derive::TRACKS_PER_RELEASE,
     index::DocKind,
     row,
     words::{MIN_SLIP_CHARS, distance, slips, words},
@@ -24,11 +25,13 @@ const MAX_QUERY_WORDS: usize = 8;
 /// Titles that begin as the query does.
 const BEGINNINGS: i64 = 60;
 /// Candidates that the full-text index gives of one kind.
-const CANDIDATES: i64 = 300;
+const CANDIDATES: i64 = 200;
 /// Words that may be meant by a mistyped one.
 const MEANT: usize = 4;
 /// Words looked at for one that is mistyped.
 const SLIP_CANDIDATES: i64 = 400;
+/// A word in fewer documents may be a slip of a common one.
+const DOUBTFUL_DOCS: f64 = 50.0;
 /// Tags in a result.
 const MAX_TAGS: u32 = 5;
 /// What a correction costs: a mistyped word counts only as much.
@@ -108,7 +111,7 @@ impl Store {
         if found.0.len() < limit && self.correct(&mut terms).await? {
             found.add(self.documents(&terms).await?, true);
         }
-        let mut hits = found.ranked(&terms);
+        let mut hits = self.shown(&found.best(&terms, limit)).await?;
         hits.extend(self.tag_hits(&text).await?);
         hits.sort_by(|one, two| two.score.total_cmp(&one.score).then(one.kind.cmp(&two.kind)));
         hits.truncate(limit);
@@ -131,7 +134,7 @@ impl Store {
             let docs = docs.get(&word).copied().unwrap_or(0) as f64;
             let all = (rows.rows as f64).max(docs);
             let idf = (1.0 + (all - docs + 0.5) / (docs + 0.5)).ln();
-            Term { unfinished: at == last, idf, meant: Vec::new(), word }
+            Term { docs, unfinished: at == last, idf, meant: Vec::new(), word }
         };
         Ok(asked.into_iter().enumerate().map(term).collect())
     }
@@ -142,16 +145,14 @@ impl Store {
         let to = format!("{from}{}", char::MAX);
         let rows = query_as!(
             Candidate,
-            r#"select 1 as "kind!: i64", profiles.id as "id!: i64", name as "title!: String", '' as "artist!: String",
-               '' as "release!: String", null as "slot?: Vec<u8>", author as "author!: Vec<u8>"
-               from (select id, author, name from profiles where name_key >= ?1 and name_key < ?2
-                     order by name_key limit ?3) as profiles
+            r#"select 1 as "kind!: i64", id as "id!: i64", name_key as "title!: String", '' as "artist!: String",
+               '' as "release!: String"
+               from (select * from profiles where name_key >= ?1 and name_key < ?2 order by name_key limit ?3)
                union all
-               select 2, id, title, artist, '', slot, author
+               select 2, id, title_key, artist_key, ''
                from (select * from releases where title_key >= ?1 and title_key < ?2 order by title_key limit ?3)
                union all
-               select 3, tracks.id, tracks.title, coalesce(tracks.artist, releases.artist), releases.title,
-               releases.slot, releases.author
+               select 3, tracks.id, tracks.title_key, coalesce(tracks.artist_key, releases.artist_key), releases.title_key
                from (select * from tracks where title_key >= ?1 and title_key < ?2 order by title_key limit ?3) as tracks
                join releases on releases.id = tracks.id >> 8"#,
             from,
@@ -170,19 +171,18 @@ impl Store {
             (range(DocKind::Artist), range(DocKind::Release), range(DocKind::Track));
         let rows = query_as!(
             Candidate,
-            r#"select 1 as "kind!: i64", profiles.id as "id!: i64", name as "title!: String", '' as "artist!: String",
-               '' as "release!: String", null as "slot?: Vec<u8>", author as "author!: Vec<u8>"
+            r#"select 1 as "kind!: i64", id as "id!: i64", name_key as "title!: String", '' as "artist!: String",
+               '' as "release!: String"
                from (select rowid from search where search match ?1 and rowid between ?3 and ?4
                      order by rowid desc limit ?2) as found
                join profiles on profiles.id = found.rowid - ?3
                union all
-               select 2, releases.id, title, artist, '', slot, author
+               select 2, id, title_key, artist_key, ''
                from (select rowid from search where search match ?1 and rowid between ?5 and ?6
                      order by rowid desc limit ?2) as found
                join releases on releases.id = found.rowid - ?5
                union all
-               select 3, tracks.id, tracks.title, coalesce(tracks.artist, releases.artist), releases.title,
-               releases.slot, releases.author
+               select 3, tracks.id, tracks.title_key, coalesce(tracks.artist_key, releases.artist_key), releases.title_key
                from (select rowid from search where search match ?1 and rowid between ?7 and ?8
                      order by rowid desc limit ?2) as found
                join tracks on tracks.id = found.rowid - ?7
@@ -199,12 +199,41 @@ impl Store {
         Ok(rows.fetch_all(&self.read).await?)
     }
 
+    /// Reads what is shown of the best candidates.
+    async fn shown(&self, best: &[Ranked]) -> Result<Vec<Hit>, StoreError> {
+        let ids: Vec<(i64, i64)> = best.iter().map(|ranked| (ranked.kind, ranked.id)).collect();
+        let ids = serde_json::json!(ids).to_string();
+        let rows = query_as!(
+            Shown,
+            r#"with wanted as materialized (
+                   select key + 0 as place, json_extract(value, '$[0]') as kind, json_extract(value, '$[1]') as id
+                   from json_each(?)
+               )
+               select place as "place!: i64", name as "title!: String", name as "artist!: String",
+               null as "slot?: Vec<u8>", author as "author!: Vec<u8>"
+               from wanted join profiles using (id) where kind = 1
+               union all
+               select place, title, artist, slot, author from wanted join releases using (id) where kind = 2
+               union all
+               select place, tracks.title, coalesce(tracks.artist, releases.artist), slot, author
+               from wanted join tracks using (id) join releases on releases.id = tracks.id >> 8 where kind = 3"#,
+            ids
+        )
+        .fetch_all(&self.read)
+        .await?;
+        let ranked = |row: &Shown| best.get(usize::try_from(row.place).ok()?);
+        rows.into_iter().filter_map(|row| Some(ranked(&row)?.hit(row))).collect()
+    }
+
     /// Finds what mistyped words may mean; `false` where nothing comes of it.
     async fn correct(&self, terms: &mut [Term]) -> Result<bool, StoreError> {
         let mut any = false;
+        let unknown = terms.iter().any(|term| term.docs == 0.0);
         for term in terms {
+            // A word that many documents hold is hardly a slip; a rare one may be where every word is known.
+            let doubtful = term.docs == 0.0 || (!unknown && term.docs < DOUBTFUL_DOCS);
             let hashes = slips(&term.word);
-            if hashes.is_empty() {
+            if !doubtful || hashes.is_empty() {
                 continue;
             }
             let hashes = serde_json::json!(hashes).to_string();
@@ -249,6 +278,8 @@ impl Store {
 /// A word of a query.
 struct Term {
     word: String,
+    /// How many documents hold it.
+    docs: f64,
     /// Whether more letters may follow.
     unfinished: bool,
     idf: f64,
@@ -291,13 +322,29 @@ impl Term {
     }
 }
 
-/// A row that may be a hit.
+/// A row that may be a hit, with its texts as they were folded for the index.
 struct Candidate {
     kind: i64,
     id: i64,
     title: String,
     artist: String,
     release: String,
+}
+
+/// A candidate's place among the hits.
+#[derive(Clone, Copy)]
+struct Ranked {
+    kind: i64,
+    id: i64,
+    score: f64,
+    corrected: bool,
+}
+
+/// What is shown of a candidate.
+struct Shown {
+    place: i64,
+    title: String,
+    artist: String,
     slot: Option<Vec<u8>>,
     author: Vec<u8>,
 }
@@ -312,30 +359,44 @@ impl Candidates {
         }
     }
 
-    fn ranked(self, terms: &[Term]) -> Vec<Hit> {
-        self.0.into_values().filter_map(|(row, corrected)| row.hit(terms, corrected)).collect()
+    fn best(&self, terms: &[Term], limit: usize) -> Vec<Ranked> {
+        let ranked = |(row, corrected): &(Candidate, bool)| Ranked {
+            kind: row.kind,
+            id: row.id,
+            score: row.score(terms),
+            corrected: *corrected,
+        };
+        let mut best: Vec<Ranked> = self.0.values().map(ranked).collect();
+        best.sort_by(|one, two| two.score.total_cmp(&one.score));
+        best.truncate(limit);
+        best
+    }
+}
+
+impl Ranked {
+    fn hit(&self, row: Shown) -> Result<Hit, StoreError> {
+        let (kind, track) = match self.kind {
+            1 => (HitKind::Artist, None),
+            2 => (HitKind::Release, None),
+            _ => (HitKind::Track, row::track_of(self.id % TRACKS_PER_RELEASE)),
+        };
+        Ok(Hit {
+            kind,
+            release: row.slot.map(|slot| row::id(&slot)).transpose()?,
+            track,
+            title: row.title,
+            artist: row.artist,
+            artist_id: Some(row::id(&row.author)?),
+            score: self.score,
+            corrected: self.corrected,
+        })
     }
 }
 
 impl Candidate {
-    fn hit(self, terms: &[Term], corrected: bool) -> Option<Hit> {
-        let score = self.score(terms);
-        let (kind, track) = match self.kind {
-            1 => (HitKind::Artist, None),
-            2 => (HitKind::Release, None),
-            _ => (HitKind::Track, row::track_of(self.id % 256)),
-        };
-        let release = match &self.slot {
-            Some(slot) => Some(row::id(slot).ok()?),
-            None => None,
-        };
-        let artist = if kind == HitKind::Artist { self.title.clone() } else { self.artist };
-        let artist_id = row::id(&self.author).ok();
-        Some(Hit { kind, release, track, title: self.title, artist, artist_id, score, corrected })
-    }
-
     fn score(&self, terms: &[Term]) -> f64 {
-        let fields = [words(&self.title), words(&self.artist), words(&self.release)];
+        let fields =
+            [&self.title, &self.artist, &self.release].map(|field| field.split(' ').collect::<Vec<_>>());
         let score: f64 = terms.iter().map(|term| bm25f(term, &fields)).sum();
         let kind = match self.kind {
             1 => 1.4,
@@ -348,8 +409,8 @@ impl Candidate {
     }
 }
 
-fn bm25f(term: &Term, fields: &[Vec<String>; 3]) -> f64 {
-    let weigh = |(words, weight): (&Vec<String>, f64)| {
+fn bm25f(term: &Term, fields: &[Vec<&str>; 3]) -> f64 {
+    let weigh = |(words, weight): (&Vec<&str>, f64)| {
         let frequency: f64 = words.iter().map(|word| term.weight(word)).sum();
         weight * frequency / (1.0 - B + B * words.len() as f64 / USUAL_WORDS)
     };

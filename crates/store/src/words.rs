@@ -21,7 +21,7 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     let mut chars = 0;
     for c in text.nfkd().flat_map(char::to_lowercase).filter(|c| !is_ignored(*c)) {
         if words.len() >= MAX_WORDS {
-            return words;
+            break;
         }
         if stands_alone(c) {
             end(&mut words, &mut word, &mut chars);

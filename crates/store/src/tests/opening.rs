@@ -1,0 +1,174 @@
+use std::{fs, path::Path};
+
+use sqlx::{
+    SqliteConnection, migrate::Migration, migrate::MigrationType, migrate::Migrator, query,
+    sqlite::SqliteConnectOptions,
+};
+
+use super::*;
+use crate::{FILE_NAME, KEPT_COPIES, StoreError};
+
+#[tokio::test]
+async fn what_was_written_is_there_after_opening_again() {
+    let (folder, store) = store().await;
+    let record = sign(&person(1), 1, &album("Frontiers", "Per", &["One"]));
+    put(&store, &[&record]).await;
+    store.close().await;
+    let store = Store::open(folder.path(), owner().id()).await.unwrap();
+    assert_eq!(store.record(&record.slot).await.unwrap(), Some(record));
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn garbage_is_refused_and_stays_as_it_is() {
+    for garbage in [&b"not a database at all, but some text"[..], &b"S"[..], &[0; 5000][..]] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE_NAME);
+        fs::write(&file, garbage).unwrap();
+        let error = Store::open(folder.path(), owner().id()).await.unwrap_err();
+        assert_eq!(error.code(), "database_corrupt", "{error}");
+        assert!(error.to_string().contains(FILE_NAME), "{error}");
+        only_file(folder.path(), garbage);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_refused_and_stays_as_it_is() {
+    let folder = filled().await;
+    let file = folder.path().join(FILE_NAME);
+    let mut bytes = fs::read(&file).unwrap();
+    for page in bytes.chunks_mut(4096).skip(1).step_by(2) {
+        page.fill(0xA5);
+    }
+    fs::write(&file, &bytes).unwrap();
+    let error = Store::open(folder.path(), owner().id()).await.unwrap_err();
+    assert_eq!(error.code(), "database_corrupt", "{error}");
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn another_programs_database_is_refused_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE_NAME);
+    execute(&file, "create table songs (title text)").await;
+    let before = fs::read(&file).unwrap();
+    let error = Store::open(folder.path(), owner().id()).await.unwrap_err();
+    assert_eq!(error.code(), "database_corrupt", "{error}");
+    only_file(folder.path(), &before);
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_with_the_way_back_and_stays_as_it_is() {
+    let folder = filled().await;
+    let file = folder.path().join(FILE_NAME);
+    let later = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+                 values (99, 'later', true, x'00', 0)";
+    execute(&file, later).await;
+    let before = fs::read(&file).unwrap();
+
+    let error = Store::open(folder.path(), owner().id()).await.unwrap_err();
+    assert_eq!(error.code(), "database_newer");
+    assert!(error.to_string().contains("there is no copy"), "{error}");
+
+    let copy = folder.path().join("musicdao.db.before-2");
+    fs::write(&copy, "the copy that this program can read").unwrap();
+    fs::write(folder.path().join("musicdao.db.before-50"), "a copy that it cannot").unwrap();
+    let error = Store::open(folder.path(), owner().id()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }));
+    assert!(error.to_string().contains(copy.to_str().unwrap()), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_database_that_was_set_aside_makes_room_for_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 1..3 {
+        fs::write(folder.path().join(FILE_NAME), "garbage").unwrap();
+        let aside = Store::set_aside(folder.path()).unwrap();
+        assert_eq!(aside, folder.path().join(format!("musicdao.db.aside-{number}")));
+        assert_eq!(fs::read(aside).unwrap(), b"garbage");
+    }
+    Store::open(folder.path(), owner().id()).await.unwrap();
+    let nothing = tempfile::tempdir().unwrap();
+    assert_eq!(Store::set_aside(nothing.path()).unwrap_err().code(), "database_unreadable");
+}
+
+#[tokio::test]
+async fn an_upgrade_keeps_a_copy_of_what_was_before_it() {
+    let folder = filled().await;
+    let file = folder.path().join(FILE_NAME);
+    for version in 2..8 {
+        let migrator = migrator_up_to(version);
+        Store::open_with(&file, owner().id(), &migrator).await.unwrap().close().await;
+        let copy = folder.path().join(format!("musicdao.db.before-{version}"));
+        let copied = Store::open_with(&copy, owner().id(), &migrator_up_to(version - 1)).await.unwrap();
+        assert_eq!(copied.counts().await.unwrap().records, 1);
+        copied.close().await;
+    }
+    assert_eq!(copies(folder.path()).len(), KEPT_COPIES);
+    assert!(folder.path().join("musicdao.db.before-7").exists());
+}
+
+#[tokio::test]
+async fn an_upgrade_that_fails_leaves_the_database_usable_by_the_old_program() {
+    let folder = filled().await;
+    let file = folder.path().join(FILE_NAME);
+    let bad = migration(2, "create table later (id integer); insert into nowhere values (1)");
+    let migrations = sqlx::migrate!().iter().cloned().chain([bad]).collect();
+    let migrator = Migrator::with_migrations(migrations);
+    let error = Store::open_with(&file, owner().id(), &migrator).await.unwrap_err();
+    assert_eq!(error.code(), "database_migration", "{error}");
+    let store = Store::open(folder.path(), owner().id()).await.unwrap();
+    assert_eq!(store.counts().await.unwrap().records, 1);
+}
+
+#[tokio::test]
+async fn another_owner_sees_other_own_tags() {
+    let (folder, store) = store().await;
+    let release = sign(&person(1), 1, &album("Frontiers", "Per", &["One"]));
+    put(&store, &[&release, &tag(7, release.slot, "mine")]).await;
+    assert!(store.tags_of(&release.slot).await.unwrap().is_empty());
+    store.close().await;
+    let store = Store::open(folder.path(), person(7).id()).await.unwrap();
+    let tags = store.tags_of(&release.slot).await.unwrap();
+    assert!(tags.len() == 1 && tags[0].own, "{tags:?}");
+}
+
+async fn filled() -> TempDir {
+    let (folder, store) = store().await;
+    put(&store, &[&sign(&person(1), 1, &album("Frontiers", "Per", &["One"]))]).await;
+    store.close().await;
+    folder
+}
+
+async fn execute(file: &Path, sql: &'static str) {
+    use sqlx::{ConnectOptions, Connection};
+    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+    let mut connection: SqliteConnection = options.connect().await.unwrap();
+    query(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+fn migrator_up_to(version: i64) -> Migrator {
+    let later =
+        (2..=version).map(|version| migration(version, "create table if not exists later (id integer)"));
+    Migrator::with_migrations(sqlx::migrate!().iter().cloned().chain(later).collect())
+}
+
+fn migration(version: i64, sql: &'static str) -> Migration {
+    let sql = sqlx::SqlSafeStr::into_sql_str(sql);
+    Migration::new(version, "later".into(), MigrationType::Simple, sql, false)
+}
+
+fn copies(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name.contains(".before-") && !name.ends_with("-wal") && !name.ends_with("-shm"))
+        .collect()
+}
+
+fn only_file(folder: &Path, content: &[u8]) {
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert_eq!(fs::read(&files[0]).unwrap(), content);
+}
