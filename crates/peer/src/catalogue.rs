@@ -14,6 +14,9 @@ use crate::{Entry, Limits};
 /// Where a record stands among all others when catalogues are compared.
 pub(crate) type Place = (u64, RecordId);
 
+/// Rows that may wait to be used again before the order is brought up to date for them.
+const MAX_DEAD: usize = 1_024;
+
 /// What becomes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -60,6 +63,7 @@ struct Row {
 #[derive(Debug)]
 struct Author {
     id: PeerId,
+    /// By `seq`, the oldest first.
     rows: Vec<u32>,
     bytes: u64,
     unknown: u32,
@@ -167,6 +171,9 @@ impl Catalogue {
     /// Takes a record whose fate is [`Fate::Add`] or [`Fate::Replace`], and says what had to go for it.
     pub(crate) fn put(&mut self, entry: &Entry, known: bool, now_ms: u64) -> Vec<Evicted> {
         self.remove(&entry.slot);
+        if self.dead.len() > MAX_DEAD.max(self.rows.len() / 8) {
+            self.seal();
+        }
         self.insert(entry, known);
         let mut evicted = self.shrink_author(&entry.author);
         evicted.extend(self.shrink(now_ms));
@@ -271,8 +278,7 @@ impl Catalogue {
 
     /// An author's row with the lowest `seq`: which ones are kept does not depend on the order they came in.
     fn oldest(&self, author: &Author, among: impl Fn(&Row) -> bool) -> Option<u32> {
-        let rows = author.rows.iter().copied().filter(|&row| among(&self.rows[row as usize]));
-        rows.min_by_key(|&row| (self.rows[row as usize].seq, self.rows[row as usize].id))
+        author.rows.iter().copied().find(|&row| among(&self.rows[row as usize]))
     }
 
     fn insert(&mut self, entry: &Entry, known: bool) {
@@ -305,7 +311,7 @@ impl Catalogue {
         let id_hash = |&row: &u32| hasher.hash_one(rows[row as usize].id);
         self.by_id.insert_unique(id_hash(&at), at, id_hash);
         let author = &mut self.authors[author as usize];
-        author.rows.push(at);
+        author.rows.insert(rank_of(&self.rows, &author.rows, at), at);
         author.bytes += u64::from(entry.len);
         author.unknown += u32::from(!known);
         self.bytes += u64::from(entry.len);
@@ -346,7 +352,7 @@ impl Catalogue {
         let author = &mut self.authors[row.author as usize];
         author.bytes -= u64::from(row.len);
         author.unknown -= u32::from(!row.known);
-        author.rows.retain(|&other| other != at);
+        author.rows.remove(rank_of(&self.rows, &author.rows, at));
         if author.rows.is_empty() {
             let hash = self.hasher.hash_one(author.id);
             if let Ok(found) = self.by_author.find_entry(hash, |&other| other == row.author) {
@@ -491,6 +497,12 @@ impl NegentropyStorageBase for Range<'_> {
     }
 }
 
+/// Where a row stands, or would stand, among its author's.
+fn rank_of(rows: &[Row], among: &[u32], row: u32) -> usize {
+    let version = |row: u32| (rows[row as usize].seq, rows[row as usize].id);
+    among.partition_point(|&other| version(other) < version(row))
+}
+
 fn merge(left: Vec<u32>, right: Vec<u32>, place: impl Fn(&u32) -> Place) -> Vec<u32> {
     if right.is_empty() {
         return left;
@@ -579,6 +591,18 @@ mod tests {
         }
         assert_eq!(ids(&mut catalogue), [3, 4, 5].map(|seq| entry(1, seq as u8, seq, 0).id));
         assert_eq!(offer(&mut catalogue, &entry(1, 1, 1, 0)).fate, Fate::NoRoom);
+    }
+
+    #[test]
+    fn one_author_without_end_stays_within_the_quota() {
+        let mut catalogue = catalogue(Limits { author_records: 1_000, ..Limits::default() });
+        for seq in 0..200_000u64 {
+            let id = RecordId::from_bytes(*Key::of(&[&seq.to_le_bytes()]).as_bytes());
+            let slot = SlotId::from_bytes(*id.as_bytes());
+            offer(&mut catalogue, &Entry { slot, id, ..entry(1, 0, seq, 0) });
+        }
+        assert_eq!(catalogue.len(), 1_000);
+        assert!(catalogue.rows.len() <= 1_000 + MAX_DEAD + 2 && catalogue.authors.len() == 1);
     }
 
     #[test]

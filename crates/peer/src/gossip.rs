@@ -26,6 +26,9 @@ use crate::{
     },
 };
 
+/// HyParView's word that the sender is no neighbour, but alive.
+pub(crate) const NO_NEIGHBOR: [u8; 4] = [0, 5, 1, 0];
+
 pub(crate) type Timer = topic::Timer<PeerId>;
 
 /// What the state machine wants.
@@ -323,6 +326,15 @@ mod tests {
         let effects = members[0].broadcast(Bytes::from_static(b"record"), Now::default());
         let frames = converse(&mut members, effects.into_iter().map(|effect| (0, effect)).collect());
         assert!(frames.contains(&Frame::Content(message_id(b"record"), Bytes::from_static(b"record"))));
+    }
+
+    #[test]
+    fn who_is_told_that_it_is_no_neighbor_drops_the_teller() {
+        let mut members = pair();
+        let bytes = Bytes::from_static(&NO_NEIGHBOR);
+        assert_eq!(Frame::read(&bytes), Some(Frame::Membership(Vec::new())));
+        members[0].frame(peer(1), &bytes, &[], Now::default());
+        assert!(members[0].neighbors().is_empty());
     }
 
     #[test]

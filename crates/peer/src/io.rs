@@ -21,7 +21,7 @@ pub struct Now {
 pub struct Config {
     /// The swarm it belongs to; records of other topics are refused.
     pub topic: Topic,
-    /// Whether the identity was imported or restored: nothing is published before one neighbour's records are known.
+    /// Whether the identity was imported or restored: nothing is published before the first [`Event::Synced`].
     pub imported: bool,
     /// Whether the identity was seen in use elsewhere and the user has not taken it over since.
     pub in_use_elsewhere: bool,
@@ -206,6 +206,8 @@ pub(crate) enum TimerKind {
     Reconcile,
     /// Compare with neighbours that had to wait.
     Resume,
+    /// Look for more neighbours.
+    Mingle,
     /// The comparison of this number took too long.
     SyncTimeout(u32),
     /// Drop what is out of date.

@@ -42,7 +42,14 @@ pub(crate) const ACTIVE_VIEW: usize = 8;
 /// Peers it knows as replacements (HyParView's passive view).
 pub(crate) const PASSIVE_VIEW: usize = 48;
 /// How often replacements are exchanged with a random neighbour.
-pub(crate) const SHUFFLE_INTERVAL: Duration = Duration::from_secs(60);
+pub(crate) const SHUFFLE_INTERVAL: Duration = Duration::from_secs(20);
+/// With fewer neighbours than this a member looks for more: a handful that know only each other would stay alone.
+pub(crate) const FEW_NEIGHBORS: usize = ACTIVE_VIEW / 2;
+/// How often a member with few neighbours looks for more.
+pub(crate) const MINGLE_INTERVAL: Duration = Duration::from_secs(5);
+/// One in so many times when it compares, a member also joins anew through a random acquaintance: islands that were
+/// parted find each other again.
+pub(crate) const MINGLE_ONE_IN: u32 = 4;
 /// How long a peer may take to accept becoming a neighbour, connecting included.
 pub(crate) const NEIGHBOR_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest gossip frame: a record and PlumTree's header.
@@ -79,6 +86,8 @@ pub(crate) const MESSAGES: (u32, u32) = (200, 2_000);
 pub(crate) const BYTES: (u32, u32) = (2 << 20, 16 << 20);
 /// Records that nobody asked for and that must be checked: gossip.
 pub(crate) const GOSSIPED: (u32, u32) = (50, 500);
+/// Records in answer to comparisons that must be checked.
+pub(crate) const TAUGHT: (u32, u32) = (2_000, 100_000);
 /// Ids in PlumTree's announcements.
 pub(crate) const ANNOUNCED: (u32, u32) = (100, 1_000);
 /// Peers it introduces.

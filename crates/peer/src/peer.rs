@@ -11,7 +11,7 @@ use bytes::Bytes;
 use domain::{
     BlobHash, Identity, Key, Kind, Kinds, PeerId, Record, RecordId, SlotId, Stamp, kinds::BlockEntry,
 };
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 
 use self::{link::Link, seek::Seek, sync::Sync};
 use crate::{
@@ -21,9 +21,9 @@ use crate::{
     gossip::{self, Effect, Frame, Gossip},
     io::TimerKind,
     limits::{
-        Bucket, CHECKS, COMPARISONS, MAX_ADDRS, MAX_CAUGHT, MAX_CHECKED, MAX_CONNECTIONS, MAX_DECLINED,
-        MAX_DIALS, MAX_EQUIVOCATORS, MAX_INTRODUCED, MAX_OVERFLOWS, MAX_PEER_DATA, MAX_STRIKES, MAX_WAITING,
-        RECONCILE_INTERVAL, REFUSE_FOR, SWEEP_INTERVAL,
+        Bucket, CHECKS, COMPARISONS, FEW_NEIGHBORS, MAX_ADDRS, MAX_CAUGHT, MAX_CHECKED, MAX_CONNECTIONS,
+        MAX_DECLINED, MAX_DIALS, MAX_EQUIVOCATORS, MAX_INTRODUCED, MAX_OVERFLOWS, MAX_PEER_DATA, MAX_STRIKES,
+        MAX_WAITING, MINGLE_INTERVAL, MINGLE_ONE_IN, RECONCILE_INTERVAL, REFUSE_FOR, SWEEP_INTERVAL,
     },
     wire::{self, FEATURES, Hello, Message, WireError},
 };
@@ -56,9 +56,13 @@ pub struct Peer {
     gossip: Gossip,
     links: BTreeMap<PeerId, Link>,
     dials: BTreeMap<PeerId, Vec<Bytes>>,
-    /// Where peers can be dialled that the swarm told of, the oldest first.
-    contacts: VecDeque<(PeerId, Addrs)>,
+    /// Members the swarm told of and where they can be dialled, the oldest first.
+    acquaintances: VecDeque<(PeerId, Addrs)>,
+    /// Distinguishes this start from others.
+    life: u64,
     bootstrap: Vec<PeerId>,
+    /// Whether none of them has been a neighbour yet.
+    unmet: bool,
     addrs: Addrs,
     sync: Sync,
     seek: Seek,
@@ -93,6 +97,7 @@ impl Peer {
         equivocators.extend(loaded.equivocators);
         let mut rng = StdRng::seed_from_u64(seed);
         let gossip = Gossip::new(me, rng.random());
+        let life = rng.random();
         Self {
             config,
             identity,
@@ -113,8 +118,10 @@ impl Peer {
             gossip,
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
-            contacts: VecDeque::new(),
+            acquaintances: VecDeque::new(),
+            life,
             bootstrap: Vec::new(),
+            unmet: false,
             addrs: Vec::new(),
             sync: Sync::default(),
             seek: Seek::default(),
@@ -242,6 +249,7 @@ impl Peer {
         if !self.started {
             self.started = true;
             self.schedule_reconcile();
+            self.schedule_mingle();
             self.set_timer(SWEEP_INTERVAL, TimerKind::Sweep);
         }
     }
@@ -284,21 +292,42 @@ impl Peer {
             return self.out.push(Output::Disconnect(peer, Reason::Blocked));
         }
         if let Some(link) = self.links.get_mut(&peer) {
-            return link.learn(addrs);
+            link.learn(addrs);
+            return self.greet(peer);
         }
         let waiting = self.dials.remove(&peer).unwrap_or_default();
         if self.links.len() >= MAX_CONNECTIONS {
             return self.out.push(Output::Disconnect(peer, Reason::Unneeded));
         }
         self.links.insert(peer, Link::new(addrs, self.now.elapsed));
-        self.say(peer, &Message::Hello(Hello { features: FEATURES, since: self.catalogue.since() }));
+        self.meet(peer);
+        self.greet(peer);
         self.out.extend(waiting.into_iter().map(|bytes| Output::Send(peer, bytes)));
+    }
+
+    fn greet(&mut self, peer: PeerId) {
+        let hello = Hello { features: FEATURES, since: self.catalogue.since(), life: self.life };
+        self.say(peer, &Message::Hello(hello));
     }
 
     fn down(&mut self, peer: PeerId) {
         self.links.remove(&peer);
-        self.dials.remove(&peer);
+        if self.dials.remove(&peer).is_some() {
+            self.acquaintances.retain(|(known, _)| *known != peer);
+        }
         let effects = self.gossip.disconnected(peer, self.now);
+        self.parted(peer, effects);
+    }
+
+    /// The other end is a new process on what looks like the same connection.
+    fn restarted(&mut self, peer: PeerId) {
+        let mut effects = self.gossip.disconnected(peer, self.now);
+        effects.retain(|effect| !matches!(effect, Effect::Release(released) if *released == peer));
+        self.parted(peer, effects);
+    }
+
+    /// Forgets what stood between this node and a peer.
+    fn parted(&mut self, peer: PeerId, effects: Vec<Effect>) {
         self.perform(effects);
         self.sync_lost(peer);
         self.seek.lost(peer);
@@ -310,6 +339,7 @@ impl Peer {
         peers.retain(|peer| *peer != self.me && !self.blocked.contains(&BlockEntry::Author(*peer)));
         if !peers.is_empty() {
             self.bootstrap.clone_from(&peers);
+            self.unmet = !peers.iter().any(|peer| self.gossip.neighbors().contains(peer));
         }
         peers.retain(|peer| !self.gossip.neighbors().contains(peer));
         let effects = self.gossip.join(peers, self.now);
@@ -329,6 +359,8 @@ impl Peer {
         self.catalogue.follow(author);
         // What a stranger's quota had no room for may have some now.
         self.refused.clear();
+        self.evicted.clear();
+        self.reconcile_all();
     }
 
     fn message(&mut self, from: PeerId, bytes: &Bytes) {
@@ -370,8 +402,12 @@ impl Peer {
     }
 
     fn hello(&mut self, from: PeerId, hello: &Hello) {
-        if let Some(link) = self.links.get_mut(&from) {
-            (link.features, link.since) = (hello.features, hello.since);
+        let Some(link) = self.links.get_mut(&from) else { return };
+        (link.features, link.since) = (hello.features, hello.since);
+        let earlier = link.life.replace(hello.life);
+        if earlier.is_some_and(|life| life != hello.life) {
+            link.synced_at = None;
+            self.restarted(from);
         }
     }
 
@@ -386,8 +422,10 @@ impl Peer {
                     self.pass(from, bytes, &named);
                 }
             }
-            // The connection is older or younger than the neighbourhood; what is lost is reconciled.
-            Some(_) if !neighbor => {}
+            // One side forgot the other: say so, or it would count on this node.
+            Some(_) if !neighbor => {
+                self.say(from, &Message::Gossip(Bytes::from_static(&gossip::NO_NEIGHBOR)));
+            }
             Some(Frame::Content(id, content)) => self.on_content(from, bytes, id, content),
             Some(Frame::Announcement(ids)) => {
                 if link.announced.take(ids, now) {
@@ -413,6 +451,7 @@ impl Peer {
     }
 
     fn pass(&mut self, from: PeerId, frame: &Bytes, named: &[PeerId]) {
+        named.iter().for_each(|peer| self.meet(*peer));
         let effects = self.gossip.frame(from, frame, named, self.now);
         self.perform(effects);
     }
@@ -432,6 +471,7 @@ impl Peer {
 
     fn neighbor_up(&mut self, peer: PeerId) {
         self.events.push(Event::NeighborUp(peer));
+        self.unmet &= !self.bootstrap.contains(&peer);
         self.sync.wait(peer);
         let caught: Vec<PeerId> = self.equivocators.iter().take(MAX_CAUGHT).collect();
         if !caught.is_empty() {
@@ -449,10 +489,20 @@ impl Peer {
     fn contact(&mut self, peer: PeerId, data: &[u8]) {
         let mut addrs = wire::read_addrs(data);
         addrs.truncate(MAX_ADDRS);
-        self.contacts.retain(|(known, _)| *known != peer);
-        self.contacts.push_back((peer, addrs));
-        if self.contacts.len() > MAX_INTRODUCED {
-            self.contacts.pop_front();
+        self.meet(peer);
+        if let Some(known) = self.acquaintances.iter_mut().find(|(known, _)| *known == peer) {
+            known.1 = addrs;
+        }
+    }
+
+    /// Remembers a member of the swarm.
+    fn meet(&mut self, peer: PeerId) {
+        if peer == self.me || self.acquaintances.iter().any(|(known, _)| *known == peer) {
+            return;
+        }
+        self.acquaintances.push_back((peer, Vec::new()));
+        if self.acquaintances.len() > MAX_INTRODUCED {
+            self.acquaintances.pop_front();
         }
     }
 
@@ -477,7 +527,7 @@ impl Peer {
             return self.perform(effects);
         }
         self.dials.insert(to, vec![bytes]);
-        let known = self.contacts.iter().find(|(peer, _)| *peer == to);
+        let known = self.acquaintances.iter().find(|(peer, _)| *peer == to);
         let addrs = known.map(|(_, addrs)| addrs.clone()).unwrap_or_default();
         self.out.push(Output::Connect(to, addrs));
     }
@@ -523,6 +573,7 @@ impl Peer {
             }
             TimerKind::Reconcile => self.on_reconcile_timer(),
             TimerKind::Resume => self.sync.resumed(),
+            TimerKind::Mingle => self.on_mingle_timer(),
             TimerKind::SyncTimeout(session) => self.on_sync_timeout(session),
             TimerKind::Sweep => self.sweep(),
         }
@@ -531,10 +582,29 @@ impl Peer {
     fn on_reconcile_timer(&mut self) {
         self.schedule_reconcile();
         self.sync_stalest();
-        if self.gossip.neighbors().is_empty() {
-            let known = self.contacts.iter().map(|(peer, _)| *peer);
-            let peers = self.bootstrap.iter().copied().chain(self.links.keys().copied()).chain(known);
-            let effects = self.gossip.join(peers.take(MAX_DIALS).collect(), self.now);
+        if self.unmet {
+            let effects = self.gossip.join(self.bootstrap.clone(), self.now);
+            self.perform(effects);
+        } else if self.rng.random_ratio(1, MINGLE_ONE_IN) {
+            self.mingle();
+        }
+    }
+
+    fn on_mingle_timer(&mut self) {
+        self.schedule_mingle();
+        if self.gossip.neighbors().len() < FEW_NEIGHBORS {
+            self.mingle();
+        }
+    }
+
+    /// Joins anew through a random member that is no neighbour.
+    fn mingle(&mut self) {
+        let known = self.acquaintances.iter().map(|(peer, _)| *peer).chain(self.bootstrap.iter().copied());
+        let stranger = |peer: &PeerId| {
+            !self.gossip.neighbors().contains(peer) && !self.blocked.contains(&BlockEntry::Author(*peer))
+        };
+        if let Some(peer) = known.filter(stranger).choose(&mut self.rng) {
+            let effects = self.gossip.join(vec![peer], self.now);
             self.perform(effects);
         }
     }
@@ -550,6 +620,11 @@ impl Peer {
     fn schedule_reconcile(&mut self) {
         let delay = RECONCILE_INTERVAL.mul_f64(self.rng.random_range(0.5..1.5));
         self.set_timer(delay, TimerKind::Reconcile);
+    }
+
+    fn schedule_mingle(&mut self) {
+        let delay = MINGLE_INTERVAL.mul_f64(self.rng.random_range(0.5..1.5));
+        self.set_timer(delay, TimerKind::Mingle);
     }
 
     fn set_timer(&mut self, delay: std::time::Duration, timer: TimerKind) {

@@ -65,6 +65,8 @@ pub struct Hello {
     pub features: u64,
     /// It keeps nothing from before this moment, in Unix milliseconds.
     pub since: u64,
+    /// Random, once per start: with another number than before, it remembers nothing of this connection's past.
+    pub life: u64,
 }
 
 /// The first message of a comparison: the newest ids in full, a fingerprint of all the rest.
@@ -269,7 +271,7 @@ mod tests {
     fn messages_read_back() {
         let id = RecordId::from_bytes([3; 32]);
         let messages = [
-            Message::Hello(Hello { features: 5, since: 6 }),
+            Message::Hello(Hello { features: 5, since: 6, life: 7 }),
             Message::Gossip(Bytes::from_static(b"frame")),
             Message::Want(Want { session: 1, ids: vec![id] }),
             Message::Records(vec![Bytes::from_static(b"a"), Bytes::new()]),

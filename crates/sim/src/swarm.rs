@@ -16,6 +16,8 @@ use crate::disk::Disk;
 const DAWN: u64 = 1_760_000_000_000;
 /// How long a member that cannot be reached keeps the caller waiting.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long it takes to notice that the other end of a connection is gone without a word.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often [`Swarm::run_until`] looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -28,7 +30,7 @@ pub struct Settings {
     pub seed: u64,
     /// The least and most time a message is under way; every pair of members has its own.
     pub latency: (Duration, Duration),
-    /// How many of a thousand messages are lost.
+    /// How many of a thousand messages are lost with the connection they are on.
     pub loss: u32,
     /// What every member is told at its start.
     pub config: Config,
@@ -276,6 +278,7 @@ impl Swarm {
         (member.alive, member.peer) = (false, None);
         member.life += 1;
         self.cut(|one, _| one == at);
+        self.links.retain(|(one, _), _| *one != at);
     }
 
     /// Starts a member again with what it had persisted.
@@ -497,8 +500,11 @@ impl Swarm {
         let Some(&link) = self.links.get(&(from, to)) else { return };
         self.traffic.messages += 1;
         self.traffic.bytes += bytes.len() as u64;
-        if self.settings.loss > 0 && self.rng.random_range(0..1000) < self.settings.loss {
+        if self.parts[from] != self.parts[to] {
             return;
+        }
+        if self.settings.loss > 0 && self.rng.random_range(0..1000) < self.settings.loss {
+            return self.cut(|one, two| (one, two) == (from, to));
         }
         let delay = self.latency(from, to);
         self.schedule(delay, to, What::Message { from, link, bytes });
@@ -549,13 +555,12 @@ impl Swarm {
         }
     }
 
-    /// Breaks the links of some ordered pairs; both ends notice after the latency.
+    /// Breaks the links of some pairs; both ends notice after a while.
     fn cut(&mut self, broken: impl Fn(usize, usize) -> bool) {
         let links = self.links.iter().filter(|((one, two), _)| broken(*one, *two) || broken(*two, *one));
         let links: BTreeSet<((usize, usize), u64)> = links.map(|(pair, link)| (*pair, *link)).collect();
         for ((one, two), link) in links {
-            let delay = self.latency(one, two);
-            self.schedule(delay, one, What::Closed { by: two, link });
+            self.schedule(IDLE_TIMEOUT, one, What::Closed { by: two, link });
         }
     }
 

@@ -1,6 +1,8 @@
 use std::{net::SocketAddr, time::Duration};
 
-use crate::limits::{ANNOUNCED, BYTES, Bucket, EXPENSIVE, GOSSIPED, INTRODUCED, MAX_ADDRS, MESSAGES, SERVED};
+use crate::limits::{
+    ANNOUNCED, BYTES, Bucket, EXPENSIVE, GOSSIPED, INTRODUCED, MAX_ADDRS, MESSAGES, SERVED, TAUGHT,
+};
 
 /// A connected peer: where it is, and what it may still cost.
 #[derive(Debug)]
@@ -8,6 +10,7 @@ pub(super) struct Link {
     pub(super) addrs: Vec<SocketAddr>,
     pub(super) features: u64,
     pub(super) since: u64,
+    pub(super) life: Option<u64>,
     /// When a comparison with it last ended.
     pub(super) synced_at: Option<Duration>,
     pub(super) strikes: u32,
@@ -15,6 +18,7 @@ pub(super) struct Link {
     pub(super) messages: Bucket,
     pub(super) bytes: Bucket,
     pub(super) gossiped: Bucket,
+    pub(super) taught: Bucket,
     pub(super) announced: Bucket,
     pub(super) introduced: Bucket,
     pub(super) expensive: Bucket,
@@ -28,12 +32,14 @@ impl Link {
             addrs: Vec::new(),
             features: 0,
             since: 0,
+            life: None,
             synced_at: None,
             strikes: 0,
             overflows: 0,
             messages: bucket(MESSAGES),
             bytes: bucket(BYTES),
             gossiped: bucket(GOSSIPED),
+            taught: bucket(TAUGHT),
             announced: bucket(ANNOUNCED),
             introduced: bucket(INTRODUCED),
             expensive: bucket(EXPENSIVE),

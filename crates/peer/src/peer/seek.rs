@@ -132,7 +132,7 @@ impl Peer {
         if text.len() > MAX_QUERY_LEN || self.seek.searches.len() >= MAX_SEARCHES {
             return;
         }
-        let known = self.contacts.iter().map(|(peer, _)| *peer);
+        let known = self.acquaintances.iter().map(|(peer, _)| *peer);
         let mut asked: Vec<PeerId> = self.gossip.neighbors().iter().copied().collect();
         for peer in self.links.keys().copied().chain(known) {
             if asked.len() < SEARCH_PEERS && peer != self.me && !asked.contains(&peer) {

@@ -329,9 +329,12 @@ impl Peer {
     }
 
     pub(super) fn on_records(&mut self, from: PeerId, records: Vec<Bytes>) {
+        let now = self.now.elapsed;
         let mut taught = 0;
         for record in records {
-            if !self.links.contains_key(&from) {
+            // A fault on the way may have ended the connection.
+            let Some(link) = self.links.get_mut(&from) else { break };
+            if !link.taught.take(1, now) {
                 break;
             }
             taught += usize::from(self.admit(from, record));
