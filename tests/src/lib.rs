@@ -35,6 +35,11 @@ impl Folder {
         Self(TempDir::with_prefix("musicdao-test-").expect("the machine has room for a folder"))
     }
 
+    /// Makes an empty data folder inside another.
+    pub fn within(parent: &Path) -> Self {
+        Self(TempDir::with_prefix_in("musicdao-test-", parent).expect("the folder has room"))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.0.path()
@@ -167,6 +172,14 @@ impl Daemon {
         })
     }
 
+    /// Waits until the blob folder holds so many bytes, or the daemon has nothing under way that would add any.
+    pub fn wait_for_stored(&self, bytes: u64) {
+        self.until("bytes in the blob folder", |daemon| {
+            let stored = stored(&daemon.folder.path().join("blobs"));
+            (stored >= bytes || !daemon.releases().is_empty()).then_some(())
+        });
+    }
+
     /// The ids of all releases, in order.
     pub fn releases(&self) -> Vec<String> {
         let list = self.run(&["releases", "--limit", "1000"]);
@@ -213,6 +226,11 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn stored(folder: &Path) -> u64 {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
 /// The program under test: built beside the tests.

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use domain::{PeerId, ReleaseId};
-use store::{Cursor, Hit, HitKind, ReleaseDetails, ReleaseFilter, ReleaseRow, Store, TrackRow};
+use domain::{PeerId, ReleaseId, kinds::Track};
+use store::{Cursor, Hit, HitKind, ReleaseDetails, ReleaseFilter, ReleaseRow, Store};
 
 use crate::api::{
     ApiError, Credit, Profile, ReleaseDetail, ReleaseInfo, ReleaseQuery, Releases, SearchResult, Sort, Source,
@@ -57,7 +57,7 @@ pub(crate) async fn show(store: &Store, release: &ReleaseId) -> Result<ReleaseDe
     let mut tracks = Vec::with_capacity(details.tracks.len());
     for track in &details.tracks {
         let have = store.blob(&track.track.blob.hash).await?.map_or(0, |blob| blob.have);
-        tracks.push(TrackInfo { have, ..track_info(track) });
+        tracks.push(TrackInfo { have, ..track_info(track.number, &track.track) });
     }
     let collaborators = details.collaborators.iter().map(|one| Credit {
         name: one.name.clone(),
@@ -138,10 +138,9 @@ pub(crate) fn result(hit: Hit, source: Source) -> SearchResult {
 }
 
 /// One track in the Api's words, without how much of it is here.
-pub(crate) fn track_info(row: &TrackRow) -> TrackInfo {
-    let track = &row.track;
+pub(crate) fn track_info(number: u16, track: &Track) -> TrackInfo {
     TrackInfo {
-        number: row.number,
+        number,
         title: track.title.clone(),
         artist: track.artist.clone(),
         blob: track.blob.hash,

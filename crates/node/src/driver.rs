@@ -13,7 +13,7 @@ use store::{Applied, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::time::DelayQueue;
 
-use crate::{api::ApiError, book::Book};
+use crate::{api::ApiError, book::Book, idle::Idle};
 
 /// Inputs that wait for the peer; whoever brings more waits too, which slows the network down instead of filling memory.
 const BACKLOG: usize = 1024;
@@ -41,6 +41,7 @@ type Sign = Box<dyn FnOnce(&mut Peer, Now) -> Result<(Record, Vec<Output>), Publ
 enum Work {
     Input(Input),
     Publish(Sign, oneshot::Sender<Published>),
+    Settle(oneshot::Sender<()>),
     End(oneshot::Sender<()>),
 }
 
@@ -50,6 +51,7 @@ pub(crate) struct Driver {
     store: Store,
     network: Network,
     book: Arc<Book>,
+    idle: Arc<Idle>,
     outcomes: mpsc::Sender<Outcome>,
     sender: mpsc::Sender<Work>,
     work: mpsc::Receiver<Work>,
@@ -75,6 +77,14 @@ impl Handle {
         self.sign(Box::new(move |peer, now| peer.withdraw(slot, key, now))).await
     }
 
+    /// Waits until everything that was handed over before has been carried out.
+    pub(crate) async fn settled(&self) {
+        let (sender, settled) = oneshot::channel();
+        if self.0.send(Work::Settle(sender)).await.is_ok() {
+            let _ = settled.await;
+        }
+    }
+
     /// Ends the driver after all that it was given before.
     pub(crate) async fn end(&self) {
         let (sender, ended) = oneshot::channel();
@@ -96,6 +106,7 @@ impl Driver {
         store: Store,
         network: Network,
         book: Arc<Book>,
+        idle: Arc<Idle>,
         outcomes: mpsc::Sender<Outcome>,
         make: impl FnOnce(Now) -> Peer,
     ) -> (Self, Handle) {
@@ -106,6 +117,7 @@ impl Driver {
             store,
             network,
             book,
+            idle,
             outcomes,
             sender: sender.clone(),
             work,
@@ -123,6 +135,9 @@ impl Driver {
                 work = self.work.recv() => match work {
                     Some(Work::Input(input)) => self.handle(input).await?,
                     Some(Work::Publish(sign, reply)) => self.publish(sign, reply).await?,
+                    Some(Work::Settle(reply)) => {
+                        let _ = reply.send(());
+                    }
                     Some(Work::End(reply)) => {
                         let _ = reply.send(());
                         return Ok(());
@@ -160,7 +175,7 @@ impl Driver {
                     let applied = self.store.apply(&change).await?;
                     self.tell(Outcome::Applied(applied)).await;
                 }
-                Output::Send(to, message) => self.network.send(to, message),
+                Output::Send(to, message) => self.send(to, message),
                 Output::SendRecords(to, ids) => self.send_records(to, &ids).await?,
                 Output::SendProofs(to, authors) => self.send_proofs(to, &authors).await?,
                 Output::Prove { ours, theirs } => Box::pin(self.prove(ours, theirs)).await?,
@@ -176,6 +191,13 @@ impl Driver {
         Ok(())
     }
 
+    /// Sends what can be sent: the network tells by itself when a peer is gone or too slow.
+    fn send(&self, to: PeerId, message: bytes::Bytes) {
+        if let Err(error) = self.network.send(to, message) {
+            tracing::debug!(peer = to.short(), code = error.code(), "a message was not sent");
+        }
+    }
+
     async fn tell(&self, outcome: Outcome) {
         // Nobody listens any more only while the node ends.
         let _ = self.outcomes.send(outcome).await;
@@ -185,7 +207,7 @@ impl Driver {
         for batch in ids.chunks(store::MAX_BATCH) {
             let records = self.store.records(batch).await?;
             for message in peer::encode_records(records.iter().map(|record| record.bytes().clone())) {
-                self.network.send(to, message);
+                self.send(to, message);
             }
         }
         Ok(())
@@ -194,7 +216,7 @@ impl Driver {
     async fn send_proofs(&self, to: PeerId, authors: &[PeerId]) -> Result<(), ApiError> {
         let proofs = self.store.proofs(store::MAX_LIMIT).await?;
         for proof in proofs.iter().filter(|proof| authors.contains(&proof.one.author)) {
-            self.network.send(to, peer::encode_proof(proof));
+            self.send(to, peer::encode_proof(proof));
         }
         Ok(())
     }
@@ -202,7 +224,7 @@ impl Driver {
     async fn prove(&mut self, ours: RecordId, theirs: Record) -> Result<(), ApiError> {
         let ours = self.store.records(&[ours]).await?.pop();
         match ours.and_then(|ours| Equivocation::of(ours, theirs)) {
-            Some(proof) => self.handle(Input::Proof(proof)).await,
+            Some(proof) => self.handle(Input::Proof(Box::new(proof))).await,
             None => Ok(()),
         }
     }
@@ -224,10 +246,21 @@ impl Driver {
 
     fn disconnect(&self, peer: PeerId, reason: Reason) {
         match reason {
-            Reason::Unneeded => self.network.release(peer),
-            Reason::Misbehaved(pause) => self.network.refuse(peer, pause),
-            Reason::Blocked => self.network.refuse(peer, Duration::MAX),
+            Reason::Unneeded => self.idle.offer(peer),
+            Reason::Misbehaved(pause) => self.refuse(peer, pause),
+            Reason::Blocked => self.network.block(peer),
         }
+    }
+
+    /// Takes no connection from a peer for a while.
+    fn refuse(&self, peer: PeerId, pause: Duration) {
+        tracing::info!(peer = peer.short(), seconds = pause.as_secs(), "a peer broke the rules");
+        self.network.block(peer);
+        let network = self.network.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            network.unblock(peer);
+        });
     }
 
     /// Searches in the background, for so many peers at once.

@@ -66,6 +66,11 @@ impl Job {
         self.hub.tell(&Event::Progress(Progress { job: job.clone(), stage, item, done, total }));
     }
 
+    /// Returns what tells other threads that the work was cancelled.
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.cancelled.clone()
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.is_cancelled()
     }

@@ -1,18 +1,35 @@
 //! Composition: one peer on tokio behind the one Api for every shell.
 
 pub mod api;
+mod blocks;
 mod book;
+mod cache;
+mod calls;
+mod catalogue;
 mod config;
+mod doctor;
+mod driver;
+mod events;
+mod fetch;
+mod finds;
 mod folder;
 mod hub;
 mod identity;
+mod idle;
 mod jobs;
+mod library;
+mod node;
+mod playback;
+mod publish;
 mod remote;
 mod server;
 mod shell;
+mod stream;
+mod upkeep;
 
 pub use config::{Config, RelayPolicy, Settings};
 pub use domain;
+pub use node::{Ended, Node, NodeHandle};
 pub use remote::Remote;
 pub use server::Server;
 pub use shell::{Api, EVENT_BACKLOG};

@@ -1,5 +1,11 @@
 //! What is saved, followed, liked and listed here; none of it leaves the disk unless the user says so.
 
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
 use domain::{PeerId, ReleaseId};
 use store::{Item, PrivatePlaylist, Store};
 
@@ -9,10 +15,14 @@ use crate::{
         QueueItem,
     },
     catalogue,
+    jobs::Job,
+    publish,
 };
 
 /// Entries of the history that are shown where no limit is said.
 const DEFAULT_HISTORY: u32 = 100;
+/// Most audio files of one folder.
+const MAX_FILES: usize = 100_000;
 
 /// Lists the library.
 pub(crate) async fn list(store: &Store) -> Result<Library, ApiError> {
@@ -87,6 +97,77 @@ pub(crate) async fn playlist(store: &Store, command: PlaylistCommand, now: u64) 
         Some(playlist) => Ok(Playlists { playlists: vec![show(store, playlist).await?] }),
         None => all(store).await,
     }
+}
+
+/// Adds a folder of one's own files, with the folders in it; files that are not audio are passed over.
+pub(crate) async fn add_folder(store: &Store, folder: &Path, job: &Job, now: u64) -> Result<(), ApiError> {
+    let paths = audio_files(folder)?;
+    let total = paths.len() as u64;
+    for (done, path) in (0..).zip(paths) {
+        job.check()?;
+        job.progress("reading", &path.display().to_string(), done, total);
+        let read = path.clone();
+        let token = job.token();
+        let inspected = tokio::task::spawn_blocking(move || {
+            audio::inspect(&read, 1, &mut |_| match token.is_cancelled() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+        });
+        match inspected.await {
+            Ok(Ok(inspection)) => {
+                store.add_file(&local_file(&path, inspection)?, now).await?;
+            }
+            Ok(Err(error)) => tracing::info!(code = error.code(), "a file of the folder cannot be played"),
+            Err(_) => tracing::warn!("a file of the folder cannot be decoded"),
+        }
+    }
+    job.check()?;
+    job.progress("reading", "", total, total);
+    Ok(())
+}
+
+fn audio_files(folder: &Path) -> Result<Vec<PathBuf>, ApiError> {
+    let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            // Links are not followed: a folder may contain itself.
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() && publish::looks_like_audio(&entry.path()) {
+                files.push(entry.path());
+            }
+        }
+        if files.len() > MAX_FILES {
+            return Err(ApiError::new("too_many_files", format!("the folder has more than {MAX_FILES} audio files")));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn local_file(path: &Path, inspection: audio::Inspection) -> Result<store::LocalFile, ApiError> {
+    let modified = std::fs::metadata(path)?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let tags = inspection.tags.clone();
+    let track = publish::measured(&inspection);
+    Ok(store::LocalFile {
+        path: path.display().to_string(),
+        size: inspection.size,
+        modified: u64::try_from(modified.as_millis()).unwrap_or(u64::MAX),
+        title: tags.title.unwrap_or_else(stem),
+        artist: tags.artist.unwrap_or_default(),
+        album: tags.album.unwrap_or_default(),
+        number: tags.track_number.and_then(|number| number.try_into().ok()),
+        duration_ms: track.duration_ms,
+        codec: Some(track.codec),
+        sample_rate: track.sample_rate,
+        channels: track.channels,
+        loudness: track.loudness,
+        peak: track.peak,
+    })
 }
 
 async fn all(store: &Store) -> Result<Playlists, ApiError> {

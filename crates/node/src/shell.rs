@@ -1,6 +1,6 @@
 //! How a shell reaches a node: the trait that the node in the same process and the daemon's client share.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -45,6 +45,36 @@ impl From<io::Error> for ApiError {
 
 impl From<domain::RecordError> for ApiError {
     fn from(error: domain::RecordError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<store::StoreError> for ApiError {
+    fn from(error: store::StoreError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<net::NetError> for ApiError {
+    fn from(error: net::NetError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<Arc<net::NetError>> for ApiError {
+    fn from(error: Arc<net::NetError>) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<net::BlobError> for ApiError {
+    fn from(error: net::BlobError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<audio::Error> for ApiError {
+    fn from(error: audio::Error) -> Self {
         Self::new(error.code(), error.to_string())
     }
 }

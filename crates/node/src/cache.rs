@@ -1,0 +1,139 @@
+//! Which files are kept and which are served: the policy, and what the network asks of it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Mutex, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use domain::{BlobHash, PeerId};
+use store::{Reason, Store};
+
+use crate::{api::ApiError, config::Settings, node::Inner};
+
+/// Files evicted in one go.
+const BATCH: u32 = 64;
+
+/// What is kept and served, as the network must know it at once.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    kept: RwLock<HashSet<BlobHash>>,
+    shared: RwLock<HashSet<BlobHash>>,
+    metered: AtomicBool,
+    limit: AtomicU64,
+    serve_played: AtomicBool,
+    /// Bytes served and fetched since they were last taken.
+    traffic: Mutex<HashMap<BlobHash, (u64, u64)>>,
+}
+
+impl Cache {
+    /// Reads what is on disk.
+    pub(crate) async fn load(store: &Store, settings: &Settings) -> Result<Self, ApiError> {
+        let cache = Self::default();
+        cache.configure(settings);
+        let mut after = None;
+        loop {
+            let page = store.blobs(Reason::Played, store::MAX_LIMIT, after.as_ref()).await?;
+            let Some(last) = page.last() else { return Ok(cache) };
+            after = Some(last.hash);
+            for blob in &page {
+                cache.note(blob.hash, blob.reason, is_common(store, &blob.hash).await?);
+            }
+        }
+    }
+
+    /// Takes over changed settings.
+    pub(crate) fn configure(&self, settings: &Settings) {
+        self.metered.store(settings.metered, Ordering::Relaxed);
+        self.limit.store(settings.cache_bytes, Ordering::Relaxed);
+        self.serve_played.store(settings.serve_played, Ordering::Relaxed);
+    }
+
+    /// Notes why a file is here. Covers and lists of tracks are common: everybody has them, so serving tells nothing.
+    pub(crate) fn note(&self, hash: BlobHash, reason: Reason, common: bool) {
+        let kept = reason > Reason::Played;
+        set(&self.kept, hash, kept);
+        let shared = kept || common || self.serve_played.load(Ordering::Relaxed);
+        set(&self.shared, hash, shared);
+    }
+
+    /// Forgets a file.
+    pub(crate) fn forget(&self, hash: &BlobHash) {
+        set(&self.kept, *hash, false);
+        set(&self.shared, *hash, false);
+    }
+
+    /// Says whether the user published, downloaded or seeds the file.
+    pub(crate) fn is_kept(&self, hash: &BlobHash) -> bool {
+        self.kept.read().expect("no holder panics").contains(hash)
+    }
+
+    /// Says whether peers may have the file.
+    pub(crate) fn is_served(&self, hash: &BlobHash) -> bool {
+        !self.metered.load(Ordering::Relaxed) && self.shared.read().expect("no holder panics").contains(hash)
+    }
+
+    /// Returns every file that peers may have.
+    pub(crate) fn served(&self) -> Vec<BlobHash> {
+        self.shared.read().expect("no holder panics").iter().copied().collect()
+    }
+
+    /// Counts bytes that came from peers.
+    pub(crate) fn count_fetched(&self, hash: &BlobHash, bytes: u64) {
+        self.traffic.lock().expect("no holder panics").entry(*hash).or_default().1 += bytes;
+    }
+
+    /// Takes what was served and fetched since the last call, in bytes.
+    pub(crate) fn take_traffic(&self) -> HashMap<BlobHash, (u64, u64)> {
+        std::mem::take(&mut self.traffic.lock().expect("no holder panics"))
+    }
+}
+
+impl net::Handler for Cache {
+    fn request(&self, _peer: PeerId, _body: Bytes) -> net::Answer {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn may_serve(&self, _peer: PeerId, hash: &BlobHash) -> bool {
+        self.is_served(hash)
+    }
+}
+
+/// Deletes what was played longest ago until the rest fits the limit; what is kept or under way stays.
+pub(crate) async fn evict(node: &Inner) -> Result<(), ApiError> {
+    let limit = node.cache.limit.load(Ordering::Relaxed);
+    let mut over = node.store.blob_totals().await?.played.bytes.saturating_sub(limit);
+    while over > 0 {
+        let coldest = node.store.coldest_blobs(BATCH).await?;
+        let idle: Vec<_> = coldest.into_iter().filter(|blob| !node.fetches.is_busy(&blob.hash)).collect();
+        if idle.is_empty() {
+            return Ok(());
+        }
+        for blob in idle {
+            if over == 0 {
+                break;
+            }
+            crate::events::forget_blob(node, blob.hash).await?;
+            over = over.saturating_sub(blob.have);
+        }
+    }
+    Ok(())
+}
+
+/// Says whether a file is part of the catalogue that everybody has, not somebody's choice of music.
+pub(crate) async fn is_common(store: &Store, hash: &BlobHash) -> Result<bool, ApiError> {
+    let uses = store.blob_uses(hash).await?;
+    Ok(!uses.is_empty() && !uses.iter().any(|usage| matches!(usage, store::BlobUse::Track(..))))
+}
+
+fn set(hashes: &RwLock<HashSet<BlobHash>>, hash: BlobHash, present: bool) {
+    let mut hashes = hashes.write().expect("no holder panics");
+    if present {
+        hashes.insert(hash);
+    } else {
+        hashes.remove(&hash);
+    }
+}

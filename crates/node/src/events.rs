@@ -1,0 +1,182 @@
+//! What the network and the peer tell, and what follows from it.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+};
+
+use domain::{BlobHash, PeerId, Record, kinds, kinds::Release};
+use net::EventReceiver;
+use peer::Input;
+use store::{CachedPeer, Cause, Orphan};
+use tokio::sync::mpsc;
+
+use crate::{
+    api::{Event, Path},
+    blocks,
+    driver::Outcome,
+    identity,
+    node::{Inner, unix_ms},
+};
+
+/// The store's setting that remembers that somebody else signs with this identity.
+pub(crate) const IN_USE_ELSEWHERE: &str = "identity_in_use_elsewhere";
+
+/// Hands on what the network tells, until it ends.
+pub(crate) async fn from_network(node: Arc<Inner>, mut events: EventReceiver) {
+    while let Some(event) = events.recv().await {
+        match event {
+            net::Event::Up { peer, path, addr } => up(&node, peer, path, addr).await,
+            net::Event::Down { peer, .. } => {
+                node.idle.take_back(&peer);
+                node.driver.input(Input::Down(peer)).await;
+                node.hub.tell(&Event::PeerDown { peer_id: peer });
+            }
+            net::Event::Message { peer, bytes } => node.driver.input(Input::Message(peer, bytes)).await,
+            net::Event::PathChanged { peer, path, .. } => {
+                node.hub.tell(&Event::PeerUp { peer_id: peer, path: path.into() });
+            }
+            net::Event::Found { peer, contact, .. } => found(&node, peer, contact),
+            net::Event::ExternalAddress { .. } => {
+                node.driver.input(Input::Addresses(node.network.candidates())).await;
+            }
+            net::Event::BadProvider { peer, hash } => {
+                tracing::warn!(peer = peer.short(), blob = hash.short(), "a peer sent false bytes");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Acts upon what the peer tells, until it ends.
+pub(crate) async fn from_peer(node: Arc<Inner>, mut outcomes: mpsc::Receiver<Outcome>) {
+    while let Some(outcome) = outcomes.recv().await {
+        let done = match outcome {
+            Outcome::Event(event) => told(&node, event).await,
+            Outcome::Applied(applied) => {
+                for (release, list) in applied.fetch {
+                    tracing::debug!(release = release.short(), "a list of tracks is to be fetched");
+                    node.fetch_track_list(list);
+                }
+                dropped(&node, applied.orphans).await
+            }
+        };
+        if let Err(error) = done {
+            tracing::warn!(code = error.code, message = error.message, "an event could not be acted upon");
+        }
+    }
+}
+
+impl From<net::Path> for Path {
+    fn from(path: net::Path) -> Self {
+        match path {
+            net::Path::Direct => Self::Direct,
+            net::Path::Relayed => Self::Relayed,
+        }
+    }
+}
+
+async fn up(node: &Arc<Inner>, peer: PeerId, path: net::Path, addr: SocketAddr) {
+    let direct = path == net::Path::Direct;
+    let addrs = if direct { vec![addr] } else { Vec::new() };
+    node.book.learn(peer, &addrs);
+    node.driver.input(Input::Up { peer, addrs }).await;
+    node.fetches.peer_up(peer);
+    node.hub.tell(&Event::PeerUp { peer_id: peer, path: path.into() });
+    if direct {
+        let cached =
+            CachedPeer { peer, addresses: vec![addr.to_string()], last_seen: unix_ms(), score: 1 };
+        if let Err(error) = node.store.remember_peer(&cached).await {
+            tracing::warn!(%error, "a peer could not be remembered");
+        }
+    }
+}
+
+/// Reaches a peer that discovery has found, and joins the swarm through it.
+fn found(node: &Arc<Inner>, peer: PeerId, contact: net::Contact) {
+    node.book.learn(peer, &contact.addrs);
+    let found = node.clone();
+    node.tasks.spawn(async move {
+        match found.ending.run_until_cancelled(found.network.reach(peer, &contact)).await {
+            Some(Ok(())) => found.driver.input(Input::Join(vec![peer])).await,
+            Some(Err(error)) => tracing::debug!(peer = peer.short(), code = error.code(), "a found peer is not reached"),
+            None => {}
+        }
+    });
+}
+
+async fn told(node: &Arc<Inner>, event: peer::Event) -> Result<(), crate::api::ApiError> {
+    match event {
+        peer::Event::Added(record) | peer::Event::Replaced(record) => changed(node, &record).await?,
+        peer::Event::Withdrawn(record) => gone(node, &record),
+        peer::Event::Forgotten(_) => node.hub.tell(&Event::CatalogueChanged),
+        peer::Event::Equivocated(proof) => {
+            tracing::warn!(author = proof.one.author.short(), "an author signed two things for one version");
+        }
+        peer::Event::Synced { .. } => {
+            if node.syncing.swap(false, Ordering::Relaxed) {
+                identity::settle_import(&node.data)?;
+            }
+        }
+        peer::Event::NeighborUp(peer) => node.idle.take_back(&peer),
+        peer::Event::NeighborDown(_) => {}
+        peer::Event::Provider { blob, peer, addrs } => {
+            node.book.learn(peer, &addrs);
+            node.fetches.provider(node, blob, peer);
+        }
+        peer::Event::Found { query, from, records } => node.finds.found(node, query, from, &records),
+        peer::Event::IdentityInUseElsewhere(_) => {
+            node.read_only.store(true, Ordering::Relaxed);
+            node.store.set_setting(IN_USE_ELSEWHERE, &true).await?;
+            node.hub.tell(&Event::IdentityInUseElsewhere);
+        }
+        peer::Event::Refused { peer, code } => tracing::debug!(peer = peer.short(), code, "refused"),
+    }
+    Ok(())
+}
+
+async fn changed(node: &Arc<Inner>, record: &Record) -> Result<(), crate::api::ApiError> {
+    match record.kind {
+        kinds::id::RELEASE => {
+            if let Some(release) = record.read::<Release>()? {
+                let (title, artist) = (release.title, release.artist);
+                node.hub.tell(&Event::Release { release_id: record.slot, title, artist });
+            }
+        }
+        kinds::id::BLOCK_LIST => blocks::follow_list(node, record).await?,
+        _ => node.hub.tell(&Event::CatalogueChanged),
+    }
+    Ok(())
+}
+
+fn gone(node: &Inner, record: &Record) {
+    node.hub.tell(&match record.kind {
+        kinds::id::RELEASE => Event::ReleaseGone { release_id: record.slot },
+        _ => Event::CatalogueChanged,
+    });
+}
+
+/// Deletes files that no record names any more, but for those that the user keeps while their record was only
+/// dropped for want of room.
+async fn dropped(node: &Inner, orphans: Vec<Orphan>) -> Result<(), crate::api::ApiError> {
+    for orphan in orphans {
+        let kept = node.cache.is_kept(&orphan.hash);
+        if orphan.cause == Cause::Forgotten && kept {
+            continue;
+        }
+        forget_blob(node, orphan.hash).await?;
+    }
+    Ok(())
+}
+
+/// Deletes a blob and stops serving it.
+pub(crate) async fn forget_blob(node: &Inner, hash: BlobHash) -> Result<(), crate::api::ApiError> {
+    node.fetches.cancel(&hash);
+    node.cache.forget(&hash);
+    node.blobs.remove(hash).await?;
+    node.store.remove_blob(&hash).await?;
+    let driver = node.driver.clone();
+    // Not awaited: the driver may be waiting for this loop to take its next outcome.
+    node.tasks.spawn(async move { driver.input(Input::Holding(hash, false)).await });
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! Downloads under way: who may have the bytes, what is needed when, and what follows when they are here.
+
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+
+use domain::{BlobHash, PeerId, kinds::BlobRef};
+use net::{Blob, Download, Progress};
+use peer::Input;
+use store::Reason;
+use tokio::sync::watch;
+
+use crate::{
+    api::ApiError,
+    cache,
+    node::{Inner, unix_ms},
+};
+
+/// Connected peers that are asked for a blob before the swarm answers who has it.
+const ASKED_AT_ONCE: usize = 16;
+/// How often a download that does not move looks for further providers.
+const STALLED: Duration = Duration::from_secs(3);
+/// How long a download without any provider is hoped for.
+const HOPE: Duration = Duration::from_secs(12);
+/// Bytes that the decoder wants first, at both ends of the file.
+const EDGE: u64 = 64 << 10;
+/// When the bytes behind the play head are due.
+const SOON: Duration = Duration::from_secs(2);
+
+/// A blob that is wanted; its last clone's end stops the download, and what is here stays.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetch {
+    size: u64,
+    way: Way,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    Here(Blob),
+    Coming(Arc<Download>),
+}
+
+/// The downloads of a node.
+#[derive(Debug, Default)]
+pub(crate) struct Fetches {
+    running: Mutex<HashMap<BlobHash, Weak<Download>>>,
+    /// Those that go on although nobody waits for them.
+    kept: Mutex<HashMap<BlobHash, Fetch>>,
+}
+
+impl Fetch {
+    /// Returns the blob's size in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Returns what is here, once a provider has answered.
+    pub(crate) fn blob(&self) -> Option<Blob> {
+        match &self.way {
+            Way::Here(blob) => Some(blob.clone()),
+            Way::Coming(download) => download.blob(),
+        }
+    }
+
+    /// Asks for what a decoder reads first, then for all the rest.
+    pub(crate) fn want_to_play(&self) {
+        if let Way::Coming(download) = &self.way {
+            download.want(0..EDGE.min(self.size), Some(Duration::ZERO));
+            download.want(self.size.saturating_sub(EDGE)..self.size, Some(Duration::ZERO));
+            download.want_all();
+        }
+    }
+
+    /// Asks for bytes now, and for those behind them soon.
+    pub(crate) fn play_head(&self, range: Range<u64>) {
+        if let Way::Coming(download) = &self.way {
+            download.want(range.start..(range.start + EDGE).min(range.end), Some(Duration::ZERO));
+            download.want(range, Some(SOON));
+        }
+    }
+
+    /// Waits until the bytes are here.
+    pub(crate) async fn wait(&self, range: Range<u64>) -> Result<Blob, ApiError> {
+        match &self.way {
+            Way::Here(blob) => Ok(blob.clone()),
+            Way::Coming(download) => Ok(download.wait(range).await?),
+        }
+    }
+
+    /// Waits until all of it is here, telling how much is.
+    pub(crate) async fn complete(&self, mut told: impl FnMut(u64)) -> Result<Blob, ApiError> {
+        let download = match &self.way {
+            Way::Here(blob) => return Ok(blob.clone()),
+            Way::Coming(download) => download,
+        };
+        download.want_all();
+        let mut progress = download.progress();
+        let complete = download.complete();
+        tokio::pin!(complete);
+        loop {
+            tokio::select! {
+                blob = &mut complete => return Ok(blob?),
+                () = self.hopeless() => return Err(nobody(&download.hash())),
+                Ok(()) = progress.changed() => told(progress.borrow_and_update().held),
+            }
+        }
+    }
+
+    /// Resolves when nobody has been known to have it for a while.
+    pub(crate) async fn hopeless(&self) {
+        let Way::Coming(download) = &self.way else { return std::future::pending().await };
+        let mut progress = download.progress();
+        loop {
+            let lonely = progress.wait_for(|progress| progress.providers == 0 && !progress.complete).await.is_ok();
+            if !lonely {
+                return std::future::pending().await;
+            }
+            let found = progress.wait_for(|progress| progress.providers > 0 || progress.complete);
+            if tokio::time::timeout(HOPE, found).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Fetches {
+    /// Adds a peer that says it has the blob, dialling it where need be.
+    pub(crate) fn provider(&self, node: &Arc<Inner>, hash: BlobHash, peer: PeerId) {
+        let Some(download) = self.running(&hash) else { return };
+        let addrs = node.book.addresses(&peer);
+        let network = node.network.clone();
+        node.tasks.spawn(async move {
+            if network.connect(peer, &addrs).await.is_ok() {
+                download.add_provider(peer);
+            }
+        });
+    }
+
+    /// Tries a peer that has just connected for everything that is under way.
+    pub(crate) fn peer_up(&self, peer: PeerId) {
+        for download in self.all() {
+            download.add_provider(peer);
+        }
+    }
+
+    /// Stops a download.
+    pub(crate) fn cancel(&self, hash: &BlobHash) {
+        self.kept.lock().expect("no holder panics").remove(hash);
+        if let Some(download) = self.running(hash) {
+            download.cancel();
+        }
+    }
+
+    /// Says whether a download is under way.
+    pub(crate) fn is_busy(&self, hash: &BlobHash) -> bool {
+        self.running(hash).is_some()
+    }
+
+    fn running(&self, hash: &BlobHash) -> Option<Arc<Download>> {
+        self.running.lock().expect("no holder panics").get(hash).and_then(Weak::upgrade)
+    }
+
+    fn all(&self) -> Vec<Arc<Download>> {
+        self.running.lock().expect("no holder panics").values().filter_map(Weak::upgrade).collect()
+    }
+
+    fn ended(&self, hash: &BlobHash) {
+        self.kept.lock().expect("no holder panics").remove(hash);
+        let mut running = self.running.lock().expect("no holder panics");
+        if running.get(hash).is_some_and(|download| download.strong_count() == 0) {
+            running.remove(hash);
+        }
+    }
+}
+
+impl Inner {
+    /// Fetches a blob for a reason, or returns the one that is here. `hint` is somebody who should have it.
+    pub(crate) async fn fetch(
+        self: &Arc<Self>,
+        blob: BlobRef,
+        reason: Reason,
+        hint: Option<PeerId>,
+    ) -> Result<Fetch, ApiError> {
+        self.store.want_blob(&blob, reason, unix_ms()).await?;
+        let common = cache::is_common(&self.store, &blob.hash).await?;
+        let row = self.store.blob(&blob.hash).await?;
+        self.cache.note(blob.hash, row.map_or(reason, |row| row.reason), common);
+        if let Ok(here) = self.blobs.find(blob.hash).await
+            && here.is_complete()
+        {
+            self.store.blob_progress(&blob.hash, here.size(), true).await?;
+            return Ok(Fetch { size: here.size(), way: Way::Here(here) });
+        }
+        let download = match self.fetches.running(&blob.hash) {
+            Some(download) => download,
+            None => self.begin(blob, hint).await?,
+        };
+        Ok(Fetch { size: blob.size, way: Way::Coming(download) })
+    }
+
+    /// Fetches a blob in the background, over restarts.
+    pub(crate) async fn keep_fetching(self: &Arc<Self>, blob: BlobRef, reason: Reason) -> Result<Fetch, ApiError> {
+        let fetch = self.fetch(blob, reason, None).await?;
+        if let Way::Coming(download) = &fetch.way {
+            download.want_all();
+            self.fetches.kept.lock().expect("no holder panics").insert(blob.hash, fetch.clone());
+        }
+        Ok(fetch)
+    }
+
+    /// Fetches the tracks of a long release, and shows them once they are here.
+    pub(crate) fn fetch_track_list(self: &Arc<Self>, list: BlobRef) {
+        let node = self.clone();
+        self.tasks.spawn(async move {
+            let fetched = async {
+                let blob = node.fetch(list, Reason::Played, None).await?.complete(|_| ()).await?;
+                let bytes = blob.read(0..blob.size()).await?;
+                node.store.set_track_list(&bytes).await?;
+                Ok::<_, ApiError>(())
+            };
+            match node.ending.run_until_cancelled(fetched).await {
+                Some(Ok(())) => node.hub.tell(&crate::api::Event::CatalogueChanged),
+                Some(Err(error)) => tracing::debug!(code = error.code, "a list of tracks was not fetched"),
+                None => {}
+            }
+        });
+    }
+
+    async fn begin(self: &Arc<Self>, blob: BlobRef, hint: Option<PeerId>) -> Result<Arc<Download>, ApiError> {
+        let download = Arc::new(self.network.fetch(blob.hash, Some(blob.size)));
+        let mut asked: Vec<PeerId> = self.network.peers().into_iter().map(|info| info.peer).collect();
+        asked.sort_by_key(|peer| (Some(*peer) != hint, *peer));
+        for peer in asked.iter().take(ASKED_AT_ONCE) {
+            download.add_provider(*peer);
+        }
+        self.fetches.running.lock().expect("no holder panics").insert(blob.hash, Arc::downgrade(&download));
+        if let Some(hint) = hint.filter(|hint| !asked.contains(hint)) {
+            self.fetches.provider(self, blob.hash, hint);
+        }
+        let watching = watch(self.clone(), blob, download.progress());
+        self.tasks.spawn(watching);
+        Ok(download)
+    }
+}
+
+/// Looks for providers while a download does not move, and notes what is here when it ends.
+async fn watch(node: Arc<Inner>, blob: BlobRef, mut progress: watch::Receiver<Progress>) {
+    let mut last = None;
+    loop {
+        let now = progress.borrow_and_update().clone();
+        if now.complete || node.ending.is_cancelled() {
+            break;
+        }
+        let before = last.as_ref().map_or(0, |last: &Progress| last.held);
+        node.cache.count_fetched(&blob.hash, now.held.saturating_sub(before));
+        if last.is_none() || before == now.held {
+            node.driver.input(Input::FindProviders(blob.hash)).await;
+        }
+        last = Some(now);
+        let moved = progress.wait_for(|progress| progress.complete);
+        match tokio::time::timeout(STALLED, node.ending.run_until_cancelled(moved)).await {
+            // The last handle is gone: nobody wants it any more.
+            Ok(None | Some(Err(_))) => break,
+            Ok(Some(Ok(_))) | Err(_) => {}
+        }
+    }
+    let end = progress.borrow().clone();
+    let before = last.map_or(0, |last| last.held);
+    node.cache.count_fetched(&blob.hash, end.held.saturating_sub(before));
+    node.fetches.ended(&blob.hash);
+    if let Err(error) = note(&node, blob, &end).await {
+        tracing::warn!(code = error.code, blob = blob.hash.short(), "a download's end could not be noted");
+    }
+}
+
+async fn note(node: &Arc<Inner>, blob: BlobRef, end: &Progress) -> Result<(), ApiError> {
+    node.store.blob_progress(&blob.hash, end.held, end.complete).await?;
+    if end.complete {
+        if node.cache.is_served(&blob.hash) {
+            node.driver.input(Input::Holding(blob.hash, true)).await;
+        }
+        cache::evict(node).await?;
+    }
+    Ok(())
+}
+
+fn nobody(hash: &BlobHash) -> ApiError {
+    ApiError::new("blob_not_found", format!("nobody who can be reached has the file {}", hash.short()))
+}

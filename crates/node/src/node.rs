@@ -1,0 +1,297 @@
+//! One running node: its parts, how they start together and end together.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use domain::{Identity, Kinds, PeerId};
+use net::{Blobs, Contact, Invite, Network};
+use peer::{Input, Peer};
+use store::{FolderLock, Store};
+use tokio::sync::{mpsc, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    api::ApiError,
+    book::Book,
+    cache::Cache,
+    config::{Config, RelayPolicy, Settings},
+    driver::{self, Driver},
+    events,
+    fetch::Fetches,
+    finds::Finds,
+    folder,
+    hub::Hub,
+    identity,
+    idle::Idle,
+    jobs::Jobs,
+    playback::Host,
+    upkeep,
+};
+
+/// Things that happened to records and wait to be acted upon.
+const OUTCOMES: usize = 4096;
+/// Peers of earlier sessions that are dialled at the start.
+const REDIALLED: u32 = 16;
+/// How long a clean end may take before the rest is dropped; nothing is lost by that.
+const ENDING: Duration = Duration::from_secs(4);
+
+/// Why a node ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody asked for it.
+    Shutdown,
+    /// It should be started anew: the identity was replaced.
+    Restart,
+}
+
+/// A running node. It ends when [`NodeHandle::shutdown`] is called.
+pub struct NodeHandle {
+    pub(crate) inner: Arc<Inner>,
+    _lock: FolderLock,
+}
+
+/// What the parts of a node share.
+pub(crate) struct Inner {
+    pub(crate) data: PathBuf,
+    pub(crate) identity: Identity,
+    pub(crate) settings: RwLock<Settings>,
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) network: Network,
+    pub(crate) driver: driver::Handle,
+    pub(crate) book: Arc<Book>,
+    pub(crate) idle: Arc<Idle>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) fetches: Fetches,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) finds: Finds,
+    pub(crate) host: Host,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) ending: CancellationToken,
+    pub(crate) read_only: AtomicBool,
+    pub(crate) syncing: AtomicBool,
+    pub(crate) started: Instant,
+    ended: watch::Sender<Option<Ended>>,
+}
+
+/// Starts nodes.
+#[derive(Debug)]
+pub struct Node;
+
+impl Node {
+    /// Starts a node on its data folder.
+    ///
+    /// # Errors
+    /// `already_running`, those of settings, identity, database and network; nothing on disk is changed by them.
+    pub async fn start(config: Config) -> Result<Arc<NodeHandle>, ApiError> {
+        folder::create(&config.data)?;
+        let lock = FolderLock::acquire(&config.data)?;
+        let settings = effective(&config)?;
+        let identity = identity::load_or_create(&config.data)?;
+        let store = Store::open(&config.data, identity.id()).await?;
+        let blobs = Blobs::open(config.data.join("blobs")).await?;
+        upkeep::sweep(&store, &blobs).await?;
+        let cache = Arc::new(Cache::load(&store, &settings).await?);
+        let (network, incoming) = Network::start(network_config(&identity, &settings, &blobs, &cache)).await?;
+
+        let imported = identity::is_imported(&config.data);
+        let read_only = store.setting::<bool>(events::IN_USE_ELSEWHERE).await?.unwrap_or_default();
+        let loaded = store.load().await?;
+        let seed = random()?;
+        let (book, idle) = (Arc::new(Book::default()), Arc::new(Idle::default()));
+        let (outcomes, outcome) = mpsc::channel(OUTCOMES);
+        let peer_config = peer::Config { imported, in_use_elsewhere: read_only, ..peer::Config::default() };
+        let peer_identity = identity.clone();
+        let (driver, handle) = Driver::new(
+            store.clone(),
+            network.clone(),
+            book.clone(),
+            idle.clone(),
+            outcomes,
+            |now| Peer::new(peer_config, peer_identity, Kinds::default(), loaded, seed, now),
+        );
+
+        let inner = Arc::new(Inner {
+            data: config.data.clone(),
+            identity,
+            settings: RwLock::new(settings),
+            store,
+            blobs,
+            network,
+            driver: handle,
+            book,
+            idle,
+            hub: Arc::default(),
+            jobs: Arc::default(),
+            fetches: Fetches::default(),
+            cache,
+            finds: Finds::default(),
+            host: Host::default(),
+            tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
+            read_only: AtomicBool::new(read_only),
+            syncing: AtomicBool::new(imported),
+            started: Instant::now(),
+            ended: watch::Sender::new(None),
+        });
+        inner.clone().run(driver, outcome, incoming).await?;
+        inner.join_known().await?;
+        for invite in &config.peers {
+            // A friend who is away does not keep the node from starting; its link stays in the book.
+            let joined = inner.join(invite).await;
+            joined.or_else(|error| if error.code == "invite_malformed" { Err(error) } else { Ok(()) })?;
+        }
+        Ok(Arc::new(NodeHandle { inner, _lock: lock }))
+    }
+}
+
+impl NodeHandle {
+    /// Returns who this node is.
+    pub fn id(&self) -> PeerId {
+        self.inner.identity.id()
+    }
+
+    /// Ends the node: peers are told, players fall silent, everything is on disk.
+    pub async fn shutdown(&self) {
+        self.inner.end(Ended::Shutdown);
+        let ending = async {
+            self.inner.host.close().await;
+            self.inner.driver.end().await;
+            self.inner.network.shutdown().await;
+            self.inner.tasks.close();
+            self.inner.tasks.wait().await;
+        };
+        if tokio::time::timeout(ENDING, ending).await.is_err() {
+            tracing::warn!("some work was still under way when the node ended");
+        }
+        self.inner.hub.close();
+        self.inner.store.close().await;
+    }
+
+    /// Waits until the node is asked to end, and says how.
+    pub async fn ended(&self) -> Ended {
+        let mut ended = self.inner.ended.subscribe();
+        let reason = ended.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
+        reason.unwrap_or(Ended::Shutdown)
+    }
+}
+
+impl Inner {
+    /// Starts the loops that connect the parts.
+    async fn run(
+        self: Arc<Self>,
+        driver: Driver,
+        outcome: mpsc::Receiver<driver::Outcome>,
+        incoming: net::EventReceiver,
+    ) -> Result<(), ApiError> {
+        let node = self.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = driver.run().await {
+                // Going on without a disk would promise what cannot be kept.
+                tracing::error!(code = error.code, message = error.message, "the node cannot go on");
+                node.hub.tell(&crate::api::Event::Warning(error));
+                node.end(Ended::Shutdown);
+            }
+        });
+        self.tasks.spawn(events::from_network(self.clone(), incoming));
+        self.tasks.spawn(events::from_peer(self.clone(), outcome));
+        for hash in self.cache.served() {
+            self.driver.input(Input::Holding(hash, true)).await;
+        }
+        self.tasks.spawn(upkeep::run(self.clone()));
+        Ok(())
+    }
+
+    /// Asks everything to end.
+    pub(crate) fn end(&self, why: Ended) {
+        self.ended.send_if_modified(|ended| ended.is_none() && ended.replace(why).is_none());
+        self.ending.cancel();
+    }
+
+    /// Joins through a friend's link.
+    pub(crate) async fn join(&self, invite: &str) -> Result<(), ApiError> {
+        let malformed = |error: net::InviteError| ApiError::new("invite_malformed", error.to_string());
+        let invite: Invite = invite.trim().parse().map_err(malformed)?;
+        if invite.peer == self.identity.id() {
+            return Err(ApiError::new("invite_own", "this is your own link; give it to a friend"));
+        }
+        self.book.learn(invite.peer, &invite.contact.addrs);
+        let connected = self.network.reach(invite.peer, &invite.contact).await;
+        self.driver.input(Input::Join(vec![invite.peer])).await;
+        Ok(connected?)
+    }
+
+    /// A link that lets a friend in.
+    pub(crate) async fn invite(&self) -> Invite {
+        let relays = self.network.relays();
+        Invite { peer: self.identity.id(), contact: Contact { relays, ..Contact::of(&self.network.candidates()) } }
+    }
+
+    /// Dials peers of earlier sessions.
+    async fn join_known(&self) -> Result<(), ApiError> {
+        let known = self.store.known_peers(REDIALLED).await?;
+        let mut peers = Vec::with_capacity(known.len());
+        for cached in known {
+            let addrs: Vec<_> = cached.addresses.iter().filter_map(|addr| addr.parse().ok()).collect();
+            self.book.learn(cached.peer, &addrs);
+            peers.push(cached.peer);
+        }
+        if !peers.is_empty() {
+            self.driver.input(Input::Join(peers)).await;
+        }
+        Ok(())
+    }
+
+    /// Returns a copy of the settings.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings.read().expect("no holder panics").clone()
+    }
+
+    /// Fails where this identity must not sign now.
+    pub(crate) fn can_publish(&self) -> bool {
+        !self.read_only.load(Ordering::Relaxed) && !self.syncing.load(Ordering::Relaxed)
+    }
+}
+
+/// The settings of this run: what the command line says goes before what the folder says.
+fn effective(config: &Config) -> Result<Settings, ApiError> {
+    let mut settings = Settings::load(&config.data)?;
+    settings.listen = config.listen.or(settings.listen);
+    settings.dht &= !config.no_dht;
+    settings.mdns &= !config.no_mdns;
+    Ok(settings)
+}
+
+fn network_config(identity: &Identity, settings: &Settings, blobs: &Blobs, cache: &Arc<Cache>) -> net::Config {
+    let mut config = net::Config::new(identity.clone(), blobs.clone());
+    if let Some(listen) = settings.listen {
+        config.listen = listen;
+    }
+    config.handler = cache.clone();
+    config.lan = settings.mdns.then(|| net::Lan { suffix: Some(settings.mdns_suffix.clone()).filter(|s| !s.is_empty()) });
+    config.relay = match settings.relay {
+        RelayPolicy::Auto => net::RelayPolicy::Auto,
+        RelayPolicy::On => net::RelayPolicy::Always,
+        RelayPolicy::Off => net::RelayPolicy::Never,
+    };
+    config.limits.upload = (settings.upload_limit > 0).then_some(settings.upload_limit);
+    config
+}
+
+/// Unix milliseconds by this machine's clock.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A number that nobody can guess.
+pub(crate) fn random() -> Result<u64, ApiError> {
+    getrandom::u64().map_err(|error| ApiError::new("no_randomness", error.to_string()))
+}
