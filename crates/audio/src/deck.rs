@@ -196,7 +196,7 @@ impl<T> Deck<T> {
 
     /// Continues where an interrupted read left off.
     pub(crate) fn resume(&mut self) -> Result<(), Error> {
-        self.decoder.seek(self.decoder.position())
+        self.decoder.resume()
     }
 
     /// Appends up to `frames` stereo frames; fewer mean that the track has ended but for [`Deck::hand_over`].

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{Read, SeekFrom},
+    io::{Read, Seek, SeekFrom},
     sync::OnceLock,
 };
 
@@ -157,14 +157,17 @@ impl Decoder {
     ///
     /// # Errors
     /// Whatever keeps the source from being played, an error of its reads included.
-    pub fn open(mut source: Box<dyn Source>) -> Result<Self, Error> {
+    pub fn open(source: Box<dyn Source>) -> Result<Self, Error> {
         if source.size() == 0 {
             return Err(Error::Empty);
         }
-        let magic = magic(&mut *source)?;
-        let edit = if magic == Some("mp4") { mp4::edit(&mut *source) } else { None };
         let complete = source.is_complete();
-        let intake = Intake::new(source);
+        let mut intake = Intake::new(source);
+        let magic = magic(&mut intake)?;
+        let edit = if magic == Some("mp4") { mp4::edit(&mut intake) } else { None };
+        if let Some(error) = intake.fault() {
+            return Err(error);
+        }
         let Opened { demuxer, codec, layout, channels } = start(&intake, edit, magic)?;
         Ok(Self {
             demuxer,
@@ -229,6 +232,19 @@ impl Decoder {
     /// # Errors
     /// A failure of the source, or a container that cannot be sought in.
     pub fn seek(&mut self, frame: u64) -> Result<(), Error> {
+        // Only MPEG audio has no clock of its own: an exact seek reads all before the target, a coarse one guesses.
+        self.go_to(frame, self.layout.format.codec == Codec::Mp3 && !self.complete)
+    }
+
+    /// Continues where a failed read left off. What was read before is at hand, so this is as exact as that was.
+    ///
+    /// # Errors
+    /// As [`Decoder::seek`].
+    pub fn resume(&mut self) -> Result<(), Error> {
+        self.go_to(self.position, self.adrift)
+    }
+
+    fn go_to(&mut self, frame: u64, coarse: bool) -> Result<(), Error> {
         if self.finished || self.intake.fault().is_some() {
             self.reopen()?;
         }
@@ -242,26 +258,21 @@ impl Decoder {
         }
         let target = i64::try_from(frame).unwrap_or(i64::MAX).saturating_add(self.layout.origin);
         let preroll = format.codec.preroll(format.sample_rate) as i64;
-        self.demuxer_seek(target.saturating_sub(preroll).max(self.layout.earliest))?;
+        self.demuxer_seek(target.saturating_sub(preroll).max(self.layout.earliest), coarse)?;
         self.codec.reset();
         Ok(())
     }
 
-    fn demuxer_seek(&mut self, time: i64) -> Result<(), Error> {
+    fn demuxer_seek(&mut self, time: i64, coarse: bool) -> Result<(), Error> {
         let Layout { time_base, track, ref format, .. } = self.layout;
-        // Only MPEG audio has no clock of its own: an exact seek reads all before the target, a coarse one guesses.
-        self.adrift = format.codec == Codec::Mp3 && !self.complete;
-        let mode = if self.adrift { SeekMode::Coarse } else { SeekMode::Accurate };
         let ts = Timestamp::new(from_frames(time, time_base, format.sample_rate));
-        match self.demuxer.seek(mode, SeekTo::Timestamp { ts, track_id: track }) {
-            Ok(_) => Ok(()),
-            Err(MediaError::SeekError(_)) if self.adrift => {
-                self.adrift = false;
-                let to = SeekTo::Timestamp { ts, track_id: track };
-                self.demuxer.seek(SeekMode::Accurate, to).map(drop).or_else(|error| self.sought(error))
-            }
-            Err(error) => self.sought(error),
+        let to = || SeekTo::Timestamp { ts, track_id: track };
+        // A coarse seek needs a length to guess from.
+        self.adrift = coarse && self.demuxer.seek(SeekMode::Coarse, to()).is_ok();
+        if self.adrift {
+            return Ok(());
         }
+        self.demuxer.seek(SeekMode::Accurate, to()).map(drop).or_else(|error| self.sought(error))
     }
 
     /// A place beyond what is there is the end, not an error.
@@ -274,8 +285,8 @@ impl Decoder {
 
     /// Starts over on the same source: demuxers stay at their end, or in mid-packet after a failed read.
     fn reopen(&mut self) -> Result<(), Error> {
-        let rewound = self.intake.with(|source| source.seek(SeekFrom::Start(0)).map(drop));
-        rewound.map_err(|error| Error::from(&error))?;
+        let rewound = self.intake.seek(SeekFrom::Start(0));
+        rewound.map_err(|error| self.intake.fault().unwrap_or_else(|| Error::from(&error)))?;
         let opened = start(&self.intake, self.edit, None)?;
         (self.demuxer, self.codec) = (opened.demuxer, opened.codec);
         (self.layout, self.channels) = (opened.layout, opened.channels);
@@ -398,11 +409,11 @@ pub fn time_to_frames(time: std::time::Duration, rate: u32) -> u64 {
 }
 
 /// Names the container by its first bytes. Only a read error fails.
-fn magic(mut source: &mut dyn Source) -> Result<Option<&'static str>, Error> {
+fn magic(intake: &mut Intake) -> Result<Option<&'static str>, Error> {
     let mut head = Vec::new();
-    let read = (&mut source).take(12).read_to_end(&mut head);
-    let rewound = read.and_then(|_| source.seek(SeekFrom::Start(0)));
-    rewound.map_err(|error| Error::from(&error))?;
+    let read = intake.by_ref().take(12).read_to_end(&mut head);
+    let rewound = read.and_then(|_| intake.seek(SeekFrom::Start(0)));
+    rewound.map_err(|error| intake.fault().unwrap_or_else(|| Error::from(&error)))?;
     Ok(match head.as_slice() {
         [b'f', b'L', b'a', b'C', ..] => Some("flac"),
         [b'O', b'g', b'g', b'S', ..] => Some("ogg"),

@@ -150,7 +150,9 @@ impl<T: Clone + Send + 'static> Engine<T> {
 
     fn open(&mut self, entry: &Entry<T>, position: Duration) -> Result<Deck<T>, Error> {
         let track = self.opener.open(&entry.item)?;
-        self.shared.set_control(Some(track.source.control()));
+        let control = track.source.control();
+        self.shared.set_control(Some(control.clone()));
+        control.interrupt(false);
         if self.shared.is_called_away() {
             return Err(Error::Cancelled);
         }
@@ -531,7 +533,9 @@ fn open<T: 'static>(
         if slot.dropped {
             return Err(Error::Cancelled);
         }
-        slot.control = Some(track.source.control());
+        let control = track.source.control();
+        control.interrupt(false);
+        slot.control = Some(control);
     }
     Deck::open(entry, track, Duration::ZERO)
 }

@@ -1,8 +1,8 @@
 //! Reads what the MP4 demuxer leaves out: the edit list, which says where the encoder's silence ends.
 
-use std::io::{self, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::Source;
+use crate::source::Intake;
 
 /// Boxes looked at before giving up: a music file has a few dozen.
 const MOST_BOXES: usize = 512;
@@ -19,14 +19,14 @@ pub(crate) struct Edit {
 }
 
 /// Finds the first edit of the first track that has one.
-pub(crate) fn edit(source: &mut dyn Source) -> Option<Edit> {
+pub(crate) fn edit(source: &mut Intake) -> Option<Edit> {
     let end = source.size();
     let edit = walk(source, 0, end).ok().flatten();
     source.seek(SeekFrom::Start(0)).ok()?;
     edit
 }
 
-fn walk(source: &mut dyn Source, start: u64, end: u64) -> io::Result<Option<Edit>> {
+fn walk(source: &mut Intake, start: u64, end: u64) -> io::Result<Option<Edit>> {
     let mut edit = Edit::default();
     let (mut at, mut ends) = (start, vec![end]);
     for _ in 0..MOST_BOXES {
@@ -48,7 +48,7 @@ fn walk(source: &mut dyn Source, start: u64, end: u64) -> io::Result<Option<Edit
 }
 
 /// Reads one box header: kind, where its body begins, where the next box begins.
-fn header(source: &mut dyn Source, at: u64, end: u64) -> io::Result<Option<([u8; 4], u64, u64)>> {
+fn header(source: &mut Intake, at: u64, end: u64) -> io::Result<Option<([u8; 4], u64, u64)>> {
     source.seek(SeekFrom::Start(at))?;
     let short = u64::from(u32::from_be_bytes(bytes(source)?));
     let kind = bytes::<4>(source)?;
@@ -61,14 +61,14 @@ fn header(source: &mut dyn Source, at: u64, end: u64) -> io::Result<Option<([u8;
     Ok((size >= head && next <= end).then_some((kind, at + head, next)))
 }
 
-fn movie_scale(source: &mut dyn Source) -> io::Result<u32> {
+fn movie_scale(source: &mut Intake) -> io::Result<u32> {
     let version = bytes::<4>(source)?[0];
     let times = if version == 1 { 16 } else { 8 };
     source.seek(SeekFrom::Current(times))?;
     Ok(u32::from_be_bytes(bytes(source)?))
 }
 
-fn first_audible(source: &mut dyn Source, mut edit: Edit) -> io::Result<Option<Edit>> {
+fn first_audible(source: &mut Intake, mut edit: Edit) -> io::Result<Option<Edit>> {
     let wide = bytes::<4>(source)?[0] == 1;
     let entries = u32::from_be_bytes(bytes(source)?);
     for _ in 0..entries.min(8) {
@@ -87,7 +87,7 @@ fn first_audible(source: &mut dyn Source, mut edit: Edit) -> io::Result<Option<E
     Ok(None)
 }
 
-fn bytes<const N: usize>(source: &mut dyn Source) -> io::Result<[u8; N]> {
+fn bytes<const N: usize>(source: &mut Intake) -> io::Result<[u8; N]> {
     let mut buf = [0; N];
     source.read_exact(&mut buf)?;
     Ok(buf)

@@ -268,14 +268,14 @@ impl<T: Clone + Send + 'static> Player<T> {
 
     /// Goes to the next entry, or stops behind the last.
     pub fn next(&self) {
-        let there = self.shared.queue().next().is_some();
+        let there = self.shared.queue().forward().is_some();
         self.shared.emit(Event::Queue);
         if there { self.play_from(Duration::ZERO) } else { self.stop() }
     }
 
     /// Goes to the entry before.
     pub fn previous(&self) {
-        let there = self.shared.queue().previous().is_some();
+        let there = self.shared.queue().back().is_some();
         self.shared.emit(Event::Queue);
         if there {
             self.play_from(Duration::ZERO);

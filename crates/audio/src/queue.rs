@@ -148,7 +148,7 @@ impl<T> Queue<T> {
     }
 
     /// Goes to the next entry because somebody asked to; [`Repeat::One`] does not hold it. `None` at the end.
-    pub fn next(&mut self) -> Option<&Entry<T>> {
+    pub fn forward(&mut self) -> Option<&Entry<T>> {
         let next = match self.current {
             None => 0,
             Some(at) if at + 1 < self.len() => at + 1,
@@ -160,7 +160,7 @@ impl<T> Queue<T> {
     }
 
     /// Goes to the entry before; from the first one to the last where all is repeated, else it stays.
-    pub fn previous(&mut self) -> Option<&Entry<T>> {
+    pub fn back(&mut self) -> Option<&Entry<T>> {
         let at = self.current?;
         self.current = match at.checked_sub(1) {
             Some(before) => Some(before),
@@ -309,17 +309,17 @@ mod tests {
         queue.set_repeat(Repeat::One);
         assert_eq!(queue.following(ids[1]).map(|entry| entry.id), Some(ids[1]));
         assert_eq!(queue.beyond(ids[1]).map(|entry| entry.id), Some(ids[0]));
-        queue.next();
+        queue.forward();
         assert_eq!(playing(&queue), Some(1), "asking for the next one leaves a repeated entry");
     }
 
     #[test]
     fn previous_stays_at_the_first_unless_all_is_repeated() {
         let mut queue = queue(3);
-        queue.previous();
+        queue.back();
         assert_eq!(playing(&queue), Some(0));
         queue.set_repeat(Repeat::All);
-        queue.previous();
+        queue.back();
         assert_eq!(playing(&queue), Some(2));
     }
 
@@ -382,8 +382,8 @@ mod tests {
             Act::Reorder(from, to) => drop(queue.reorder(at(from), to)),
             Act::Remove(index) => drop(queue.remove(at(index))),
             Act::Select(index) => drop(queue.select(at(index))),
-            Act::Forward => drop(queue.next().map(drop)),
-            Act::Back => drop(queue.previous().map(drop)),
+            Act::Forward => drop(queue.forward().map(drop)),
+            Act::Back => drop(queue.back().map(drop)),
             Act::Shuffle(seed) => queue.shuffle(seed),
             Act::Unshuffle => queue.unshuffle(),
             Act::Repeat(repeat) => queue.set_repeat(repeat),

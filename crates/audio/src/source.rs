@@ -30,7 +30,7 @@ pub trait Source: Read + Seek + Send + Sync {
     }
 }
 
-/// The outside of a [`Source`] that is being read on another thread.
+/// The outside of one [`Source`] that is being read on another thread.
 pub trait Control: Send + Sync {
     /// While on, every read, also one that waits already, fails with `Interrupted` at once.
     fn interrupt(&self, on: bool);
@@ -136,7 +136,7 @@ impl Fault {
     }
 }
 
-/// A source as the demuxers want it. The decoder keeps a second handle, to start over with.
+/// A source as the demuxers want it: an interrupted read is not retried, as the standard library would. The decoder keeps a second handle, to start over with.
 #[derive(Clone)]
 pub(crate) struct Intake {
     source: Arc<Mutex<Box<dyn Source>>>,
@@ -149,12 +149,17 @@ impl Intake {
         Self { size: source.size(), source: Arc::new(Mutex::new(source)), fault: Fault::default() }
     }
 
+    /// Returns the size in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Returns the failure since the last call, if any.
     pub(crate) fn fault(&self) -> Option<Error> {
         self.fault.take()
     }
 
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut dyn Source) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut dyn Source) -> T) -> T {
         act(&mut **self.source.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

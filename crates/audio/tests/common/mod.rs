@@ -1,14 +1,15 @@
 //! Signals, files made of them with ffmpeg, and a player that is waited for.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::{
+    io::{self, Cursor, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     process::Command,
-    sync::mpsc::Receiver,
+    sync::{Arc, Condvar, Mutex, mpsc::Receiver},
     time::Duration,
 };
 
-use audio::{Decoder, Error, Event, FileSource, Opener, Output, Player, Track};
+use audio::{Control, Decoder, Error, Event, FileSource, Gain, Opener, Output, Player, Source, Track};
 
 /// Far more than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -140,4 +141,204 @@ pub fn record<T: Clone + Send + std::fmt::Debug + 'static>(
     player.close();
     let (rate, samples) = read_wav(&path);
     (rate, samples, seen)
+}
+
+/// Bytes that arrive when the test says so.
+#[derive(Clone, Default)]
+pub struct Arrival(Arc<(Mutex<Arrived>, Condvar)>);
+
+#[derive(Default)]
+struct Arrived {
+    bytes: usize,
+    interrupted: bool,
+    waiting: bool,
+    failure: Option<io::ErrorKind>,
+}
+
+impl Arrival {
+    pub fn all() -> Self {
+        let arrival = Self::default();
+        arrival.up_to(usize::MAX);
+        arrival
+    }
+
+    pub fn up_to(&self, bytes: usize) {
+        self.change(|arrived| arrived.bytes = bytes);
+    }
+
+    /// Reads that would wait fail instead.
+    pub fn fail(&self, kind: io::ErrorKind) {
+        self.change(|arrived| arrived.failure = Some(kind));
+    }
+
+    /// Returns once a read waits.
+    pub fn until_waiting(&self) {
+        let (arrived, changed) = &*self.0;
+        let guard = arrived.lock().unwrap();
+        let (guard, _) = changed.wait_timeout_while(guard, PATIENCE, |arrived| !arrived.waiting).unwrap();
+        assert!(guard.waiting, "nothing reads");
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Arrived)) {
+        let (arrived, changed) = &*self.0;
+        change(&mut arrived.lock().unwrap());
+        changed.notify_all();
+    }
+
+    /// Waits for the byte at `at`; returns how many bytes are there.
+    fn wait(&self, at: usize) -> io::Result<usize> {
+        let (arrived, changed) = &*self.0;
+        let mut arrived = arrived.lock().unwrap();
+        while arrived.bytes <= at || arrived.interrupted {
+            if arrived.interrupted {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            if let Some(kind) = arrived.failure {
+                return Err(kind.into());
+            }
+            arrived.waiting = true;
+            changed.notify_all();
+            arrived = changed.wait(arrived).unwrap();
+            arrived.waiting = false;
+        }
+        Ok(arrived.bytes)
+    }
+}
+
+impl Control for Arrival {
+    fn interrupt(&self, on: bool) {
+        self.change(|arrived| arrived.interrupted = on);
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.0.0.lock().unwrap().waiting
+    }
+}
+
+/// A source of which only a part has arrived.
+pub struct Partial {
+    bytes: Cursor<Arc<Vec<u8>>>,
+    arrival: Arrival,
+}
+
+impl Partial {
+    pub fn new(bytes: Arc<Vec<u8>>, arrival: &Arrival) -> Self {
+        Self { bytes: Cursor::new(bytes), arrival: arrival.clone() }
+    }
+}
+
+impl Read for Partial {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let at = self.bytes.position() as usize;
+        if at >= self.bytes.get_ref().len() || buf.is_empty() {
+            return Ok(0);
+        }
+        let most = self.arrival.wait(at)?.saturating_sub(at).min(buf.len());
+        let all = self.bytes.get_ref().clone();
+        let count = most.min(all.len() - at);
+        buf[..count].copy_from_slice(&all[at..at + count]);
+        self.bytes.set_position((at + count) as u64);
+        Ok(count)
+    }
+}
+
+impl Seek for Partial {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let from = |start: u64, by: i64| start.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput);
+        let at = match to {
+            SeekFrom::Start(at) => at,
+            SeekFrom::Current(by) => from(self.bytes.position(), by)?,
+            SeekFrom::End(by) => from(self.size(), by)?,
+        };
+        self.bytes.set_position(at);
+        Ok(at)
+    }
+}
+
+impl Source for Partial {
+    fn size(&self) -> u64 {
+        self.bytes.get_ref().len() as u64
+    }
+
+    fn is_complete(&self) -> bool {
+        false
+    }
+
+    fn control(&self) -> Arc<dyn Control> {
+        Arc::new(self.arrival.clone())
+    }
+}
+
+/// Something to play: bytes and how they arrive.
+#[derive(Clone)]
+pub struct Song {
+    pub name: &'static str,
+    pub bytes: Arc<Vec<u8>>,
+    pub arrival: Arrival,
+    pub gain: Gain,
+}
+
+impl Song {
+    pub fn new(name: &'static str, bytes: Vec<u8>) -> Self {
+        Self { name, bytes: Arc::new(bytes), arrival: Arrival::all(), gain: Gain::default() }
+    }
+
+    pub fn arriving(self, bytes: usize) -> Self {
+        let arrival = Arrival::default();
+        arrival.up_to(bytes);
+        Self { arrival, ..self }
+    }
+}
+
+impl PartialEq for Song {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl std::fmt::Debug for Song {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+pub struct Songs;
+
+impl Opener<Song> for Songs {
+    fn open(&self, item: &Song) -> Result<Track, Error> {
+        Ok(Track { gain: item.gain, ..Track::new(Partial::new(item.bytes.clone(), &item.arrival)) })
+    }
+}
+
+/// Names of the tracks in the order in which they were heard.
+pub fn heard(events: &[Event<Song>]) -> Vec<&'static str> {
+    let names = events.iter().filter_map(|event| match event {
+        Event::Track { entry, .. } => Some(entry.item.name),
+        _ => None,
+    });
+    names.collect()
+}
+
+/// Codes of the problems told.
+pub fn problems<T>(events: &[Event<T>]) -> Vec<&'static str> {
+    let codes = events.iter().filter_map(|event| match event {
+        Event::Problem { problem, .. } => Some(problem.code()),
+        _ => None,
+    });
+    codes.collect()
+}
+
+/// A wav file in memory.
+pub fn wav(rate: u32, samples: &[i16]) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
+    samples.iter().for_each(|sample| writer.write_sample(*sample).unwrap());
+    writer.finalize().unwrap();
+    bytes.into_inner()
 }
