@@ -1,8 +1,9 @@
-//! Fills a database with synthetic tracks and times searches in it: `search [TRACKS] [FILE]`.
+//! Fills a database with synthetic tracks and times starts, synced writes and searches: `search [TRACKS] [FILE]`.
 
 use std::time::{Duration, Instant};
 
 use domain::PeerId;
+use peer::ChangeSet;
 use store::{Store, StoreError, bench};
 
 #[tokio::main]
@@ -17,7 +18,11 @@ async fn main() -> Result<(), StoreError> {
         println!("filled in {:.1} s", start.elapsed().as_secs_f64());
     }
     store.checkpoint().await?;
+    time_writes(&store).await?;
     println!("{} MB", std::fs::metadata(&file).map_or(0, |file| file.len() >> 20));
+    let start = Instant::now();
+    let entries = store.load().await?.entries.len();
+    println!("loaded {entries} entries in {:.2} s", start.elapsed().as_secs_f64());
     let mut times = Vec::new();
     for n in 0..2_000 {
         let query = bench::query(1, n);
@@ -38,5 +43,18 @@ async fn main() -> Result<(), StoreError> {
     for (time, query, hits) in times.iter().rev().take(10) {
         println!("{:.1} ms {hits} {query:?}", ms(*time));
     }
+    Ok(())
+}
+
+/// Times change sets that only raise the number that this node signed with: each waits for the disk.
+async fn time_writes(store: &Store) -> Result<(), StoreError> {
+    let mut times = Vec::new();
+    for seq in 0..200 {
+        let start = Instant::now();
+        store.apply(&ChangeSet { own_seq: Some(seq), ..ChangeSet::default() }).await?;
+        times.push(start.elapsed());
+    }
+    times.sort();
+    println!("synced write p50 {:?}, p95 {:?}", times[100], times[190]);
     Ok(())
 }

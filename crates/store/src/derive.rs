@@ -19,6 +19,7 @@ use crate::{
 
 /// Numbers of the tracks of one release in the ids of all tracks.
 pub(crate) const TRACKS_PER_RELEASE: i64 = 256;
+const _: () = assert!(domain::kinds::MAX_TRACKS < TRACKS_PER_RELEASE as usize);
 
 /// What a record names a blob for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
