@@ -1,0 +1,242 @@
+//! What can be typed: the commands, their arguments and the one sentence that explains each.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::id::{IdText, TrackText};
+
+mod listening;
+mod running;
+
+pub(crate) use listening::{
+    DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs, Switch,
+};
+pub(crate) use running::{
+    Bench, BenchArgs, BlockAction, ConfigAction, DaemonArgs, IdentityAction, ProfileAction, PublishArgs,
+    TagAction,
+};
+
+/// Music between strangers: publish, discover, stream and play, with nothing in between.
+#[derive(Debug, Parser)]
+#[command(name = "musicdao", version, propagate_version = true, subcommand_required = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What can be said with every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Globals {
+    /// The data folder; each holds one identity and its own library
+    #[arg(long, global = true, value_name = "DIR", env = "MUSICDAO_DATA", hide_env_values = true)]
+    data: Option<PathBuf>,
+    /// Prints JSON, one value on one line, and errors as JSON too
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Tells on standard error what goes on inside; said twice, in the libraries, too
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Without a daemon: how long to wait for the network
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) wait: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Searches releases, tracks, artists and tags
+    #[command(after_help = "Examples:\n  musicdao search night train\n  musicdao search --remote 'night tr'")]
+    Search(SearchArgs),
+    /// Lists releases
+    #[command(after_help = "Examples:\n  musicdao releases --tag jazz --sort trending\n  \
+                            musicdao releases --artist 'Ada L.' --limit 10")]
+    Releases(ReleasesArgs),
+    /// Shows a release with its tracks
+    Show {
+        /// An id, or eight or more of its first digits
+        #[arg(value_name = "RELEASE")]
+        release: IdText,
+    },
+    /// Plays a release, or one track of it, while it arrives
+    #[command(
+        after_help = "Examples:\n  musicdao play 3f9a01c2d4\n  musicdao play 3f9a01c2d4/2 --from 60\n  \
+                            musicdao play 3f9a01c2d4/1 --output song.wav --seconds 30"
+    )]
+    Play(PlayArgs),
+    /// Saves the files of a release into a folder, and shares them on
+    Download(DownloadArgs),
+    /// Commands the daemon's player
+    #[command(subcommand)]
+    Player(PlayerAction),
+
+    /// Keeps what you saved, your own files and your history
+    #[command(subcommand)]
+    Library(LibraryAction),
+    /// Keeps private lists of tracks
+    #[command(subcommand)]
+    Playlist(PlaylistAction),
+    /// Likes a release or a track, in public
+    Like {
+        /// An id, with the number of a track where only that is meant
+        #[arg(value_name = "RELEASE[/N]")]
+        track: TrackText,
+        /// Takes the like back
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Takes a like back
+    Unlike {
+        /// An id, with the number of a track where only that is meant
+        #[arg(value_name = "RELEASE[/N]")]
+        track: TrackText,
+    },
+    /// Follows an artist, or lists whom you follow
+    Follow {
+        /// The artist's id; none lists whom you follow
+        #[arg(value_name = "ARTIST", conflicts_with = "list")]
+        artist: Option<IdText>,
+        /// Tells everybody; otherwise nobody learns of it
+        #[arg(long, requires = "artist")]
+        public: bool,
+        /// Unfollows
+        #[arg(long, requires = "artist", conflicts_with = "public")]
+        remove: bool,
+        /// Lists whom you follow
+        #[arg(long)]
+        list: bool,
+    },
+    /// Tags a release or a track, in public
+    #[command(subcommand)]
+    Tag(TagAction),
+
+    /// Sets and shows who you are to others
+    #[command(subcommand)]
+    Profile(ProfileAction),
+    /// Publishes audio files as one release; you declare that you have the right to
+    #[command(after_help = "Examples:\n  musicdao publish ~/album --tag jazz --license CC-BY-SA-4.0\n  \
+                            musicdao publish song.flac --title 'A song' --artist Ada --cover front.jpg")]
+    Publish(PublishArgs),
+    /// Withdraws your own release everywhere
+    Withdraw {
+        /// An id, or eight or more of its first digits
+        #[arg(value_name = "RELEASE")]
+        release: IdText,
+    },
+    /// Keeps a release complete and serves it, or lists what you seed
+    Seed {
+        /// The release's id; none lists what you seed
+        #[arg(value_name = "RELEASE", conflicts_with = "list")]
+        release: Option<IdText>,
+        /// Stops seeding it
+        #[arg(long, requires = "release")]
+        remove: bool,
+        /// Lists what you seed
+        #[arg(long)]
+        list: bool,
+    },
+
+    /// Runs a node until it is stopped; all other commands then talk to it
+    #[command(after_help = "Examples:\n  musicdao daemon\n  \
+                            musicdao --data /srv/seed daemon --listen 0.0.0.0:4433 --no-mdns")]
+    Daemon(DaemonArgs),
+    /// Ends the daemon
+    Stop,
+    /// Prints a link that lets a friend in
+    Invite {
+        /// Draws the link as a QR code, too
+        #[arg(long)]
+        qr: bool,
+    },
+    /// Joins by a friend's link
+    Join {
+        /// A link that begins with `musicdao:`
+        invite: String,
+    },
+    /// Lists who is connected
+    Peers,
+    /// Blocks artists, releases and files: not shown, stored or passed on
+    #[command(subcommand)]
+    Block(BlockAction),
+
+    /// Shows how the node is
+    Status,
+    /// Shows what this node served and fetched; only you are told
+    Stats,
+    /// Reads and writes settings
+    #[command(subcommand)]
+    Config(ConfigAction),
+    /// Moves your identity to another machine, or keeps it safe
+    #[command(subcommand)]
+    Identity(IdentityAction),
+    /// Checks the surroundings and says what is wrong
+    Doctor {
+        /// Writes checks, settings and logs into a `.tar.gz` for you to read before you share it
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
+    },
+    /// Measures, and tells each figure with how it was taken and what it has to beat
+    Bench(BenchArgs),
+    /// Prints completions for a shell
+    #[command(
+        after_help = "Example:\n  musicdao completions bash > ~/.local/share/bash-completion/completions/musicdao"
+    )]
+    Completions {
+        /// Which
+        shell: Shell,
+    },
+    /// Prints the manual page, or writes the pages of all commands into a folder
+    Man {
+        /// An existing or new folder
+        #[arg(value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+}
+
+impl Globals {
+    /// Returns the data folder that was named, else the user's own.
+    pub(crate) fn data(&self) -> PathBuf {
+        let own =
+            || directories::ProjectDirs::from("", "", "musicdao").map(|dirs| dirs.data_dir().to_owned());
+        self.data.clone().or_else(own).unwrap_or_else(|| PathBuf::from(".musicdao"))
+    }
+
+    /// Returns the data folder where it was named on the command line.
+    pub(crate) fn named_data(&self) -> Option<&Path> {
+        self.data.as_deref().filter(|_| std::env::var_os("MUSICDAO_DATA").is_none())
+    }
+}
+
+impl Command {
+    /// Says whether the command makes no sense without a daemon: the player's queue lives as long as its node.
+    pub(crate) fn needs_daemon(&self) -> bool {
+        matches!(self, Self::Player(action) if !matches!(action, PlayerAction::Devices))
+    }
+}
+
+/// Parses a span of time in seconds, at most a year.
+fn seconds(text: &str) -> Result<Duration, String> {
+    const YEAR: f64 = 365.0 * 24.0 * 3600.0;
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=YEAR).contains(seconds));
+    let span = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    span.ok_or_else(|| format!("`{text}` is not a number of seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_finite_and_not_negative() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for wrong in ["-1", "inf", "NaN", "1e300", "soon", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

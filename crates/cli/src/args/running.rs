@@ -1,0 +1,169 @@
+//! The commands to publish and to run a node.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+
+use crate::id::{IdText, TrackText};
+
+#[derive(Debug, Args)]
+pub(crate) struct DaemonArgs {
+    /// UDP address for peers, such as 0.0.0.0:4433; a free port where none is said
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Joins by a friend's link; can be said several times
+    #[arg(long, value_name = "INVITE")]
+    pub(crate) peer: Vec<String>,
+    /// Stays out of the Mainline DHT
+    #[arg(long)]
+    pub(crate) no_dht: bool,
+    /// Neither looks for peers on the LAN nor is found there
+    #[arg(long)]
+    pub(crate) no_mdns: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileAction {
+    /// Sets your profile; what is not said stays
+    #[command(group(ArgGroup::new("change").args(["name", "bio", "links", "avatar"]).required(true).multiple(true)))]
+    Set {
+        /// The name to show
+        #[arg(long)]
+        name: Option<String>,
+        /// A few words; empty removes them
+        #[arg(long)]
+        bio: Option<String>,
+        /// A web address; can be said several times
+        #[arg(long = "link", value_name = "URL")]
+        links: Option<Vec<String>>,
+        /// An image file
+        #[arg(long, value_name = "FILE")]
+        avatar: Option<PathBuf>,
+    },
+    /// Shows a profile, your own by default
+    Show {
+        /// Whose: an id, or eight or more of its first digits
+        #[arg(value_name = "PEER")]
+        peer: Option<IdText>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// Files, and folders whose files are taken in order
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// By default the files' album, else the first title
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// By default the files' artist, else your name
+    #[arg(long)]
+    pub(crate) artist: Option<String>,
+    /// By default the files', else CC-BY-4.0
+    #[arg(long, value_name = "SPDX")]
+    pub(crate) license: Option<String>,
+    /// YYYY, YYYY-MM or YYYY-MM-DD; by default the files'
+    #[arg(long)]
+    pub(crate) date: Option<String>,
+    /// A tag; can be said several times
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// An image file; by default the files' cover
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cover: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TagAction {
+    /// Puts a tag on a release or a track
+    Add(TagArgs),
+    /// Takes your tag off
+    Remove(TagArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TagArgs {
+    /// An id, with the number of a track where only that is meant
+    #[arg(value_name = "RELEASE[/N]")]
+    pub(crate) track: TrackText,
+    /// 2 to 50 characters
+    pub(crate) tag: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BlockAction {
+    /// Blocks an artist, a release or a file
+    Add {
+        /// Its id
+        id: IdText,
+    },
+    /// Unblocks
+    Remove {
+        /// Its id
+        id: IdText,
+    },
+    /// Lists what is blocked
+    List,
+    /// Offers your list to others, in public
+    Share {
+        /// The list's name
+        name: String,
+    },
+    /// Blocks what another's list names, now and as it changes
+    Subscribe {
+        /// The list's id
+        list: IdText,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What is measured
+    #[arg(value_name = "BENCH")]
+    pub(crate) bench: Bench,
+    /// Writes the figures into a folder, as JSON and Markdown
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Bench {
+    /// How fast new releases spread, and what catching up costs
+    Discovery,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Shows the settings
+    Get {
+        /// Which; all where none is named
+        key: Option<String>,
+    },
+    /// Changes a setting
+    Set {
+        /// Which
+        key: String,
+        /// Its new value
+        value: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdentityAction {
+    /// Writes your identity to a new file, encrypted where there is a passphrase
+    Export {
+        /// A new file
+        file: PathBuf,
+        /// Reads the passphrase from the first line of a file instead of the terminal
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+    /// Replaces your identity by that of a file; the node starts anew with it
+    Import {
+        /// A file that was exported
+        file: PathBuf,
+        /// Reads the passphrase from the first line of a file instead of the terminal
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,236 @@
+//! Finding, playing and keeping music.
+
+use std::{path::Path, time::Duration};
+
+use node::api::{
+    ApiError, Downloaded, Follows, Library, LibraryCommand, Peers, Play, Played, PlayerCommand, PlayerState,
+    PlaylistCommand, Playlists, ReleaseQuery, ReleaseRef, Releases, Request, SearchQuery, SearchResults,
+    Tags,
+};
+
+use super::{Context, absolute};
+use crate::{
+    args::{
+        DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs,
+        Switch, TagAction,
+    },
+    failure::Failure,
+    human,
+    id::{IdText, TrackText},
+    job::{self, Tell},
+};
+
+impl Context<'_> {
+    pub(super) async fn search(&self, args: SearchArgs) -> Result<(), Failure> {
+        if args.remote {
+            self.connected().await?;
+        }
+        let left = self.session.left().map(|left| left.as_millis() as u64);
+        let request = Request::Search(SearchQuery {
+            query: args.query.join(" "),
+            remote: args.remote,
+            limit: Some(args.limit),
+            wait_ms: left.filter(|_| args.remote),
+        });
+        let enough = |answer: &Result<SearchResults, ApiError>| {
+            args.remote || !matches!(answer, Ok(found) if found.results.is_empty())
+        };
+        self.output.say(&self.session.ask_until(request, enough).await?)
+    }
+
+    pub(super) async fn releases(&self, args: ReleasesArgs) -> Result<(), Failure> {
+        let request = Request::Releases(ReleaseQuery {
+            tag: args.tag,
+            artist: args.artist,
+            license: args.license,
+            sort: args.sort.into(),
+            limit: Some(args.limit),
+            offset: args.offset,
+        });
+        let enough =
+            |answer: &Result<Releases, ApiError>| !matches!(answer, Ok(list) if list.releases.is_empty());
+        self.output.say(&self.session.ask_until(request, enough).await?)
+    }
+
+    pub(super) async fn show(&self, release: &IdText) -> Result<(), Failure> {
+        let release = self.release_id(release).await?;
+        self.output.say(&self.detail(release).await?)
+    }
+
+    pub(super) async fn play(&self, args: PlayArgs) -> Result<(), Failure> {
+        let request = Request::Play(Play {
+            release: self.release(&args.track.release).await?,
+            track: args.track.track,
+            output: output(args.output)?,
+            from: args.from.as_ref().map(Duration::as_secs_f64),
+            seconds: args.seconds.as_ref().map(Duration::as_secs_f64),
+            job: Some(job::name()),
+        });
+        let played = job::run::<Played>(self.session, request, self.output, Tell::Programs).await?;
+        self.output.say(&played)
+    }
+
+    pub(super) async fn download(&self, args: DownloadArgs) -> Result<(), Failure> {
+        let release = self.release(&args.release).await?;
+        let request = Request::Download { release, to: absolute(&args.to)?, job: Some(job::name()) };
+        let downloaded = job::run::<Downloaded>(self.session, request, self.output, Tell::People).await?;
+        self.output.say(&downloaded)
+    }
+
+    pub(super) async fn player(&self, action: PlayerAction) -> Result<(), Failure> {
+        let (queue, devices) =
+            (matches!(action, PlayerAction::Queue), matches!(action, PlayerAction::Devices));
+        let command = self.player_command(action).await?;
+        let state = self.ask::<PlayerState>(Request::Player(command)).await?;
+        if queue {
+            self.output.say_as(&state, || human::queue(&state))
+        } else if devices {
+            self.output.say_as(&state, || human::devices(&state.devices))
+        } else {
+            self.output.say(&state)
+        }
+    }
+
+    async fn player_command(&self, action: PlayerAction) -> Result<PlayerCommand, Failure> {
+        Ok(match action {
+            PlayerAction::State | PlayerAction::Queue | PlayerAction::Devices => PlayerCommand::State,
+            PlayerAction::Play { tracks } => {
+                PlayerCommand::Play { items: self.items(&tracks).await?, start: 0 }
+            }
+            PlayerAction::Add { tracks, next } => {
+                PlayerCommand::Enqueue { items: self.items(&tracks).await?, next }
+            }
+            PlayerAction::Jump { place } => PlayerCommand::Jump { index: place.index() as usize },
+            PlayerAction::Move { from, to } => {
+                PlayerCommand::Move { from: from.index() as usize, to: to.index() as usize }
+            }
+            PlayerAction::Remove { place } => PlayerCommand::Remove { index: place.index() as usize },
+            PlayerAction::Clear => PlayerCommand::Clear,
+            PlayerAction::Resume => PlayerCommand::Resume,
+            PlayerAction::Pause => PlayerCommand::Pause,
+            PlayerAction::Next => PlayerCommand::Next,
+            PlayerAction::Previous => PlayerCommand::Previous,
+            PlayerAction::Seek { seconds } => PlayerCommand::Seek { position_ms: seconds.as_millis() as u64 },
+            PlayerAction::Volume { percent } => PlayerCommand::Volume { volume: f32::from(percent) / 100.0 },
+            PlayerAction::Shuffle { switch } => PlayerCommand::Shuffle { on: matches!(switch, Switch::On) },
+            PlayerAction::Repeat { repeat } => PlayerCommand::Repeat { repeat: repeat.into() },
+            PlayerAction::Gain { mode } => PlayerCommand::ReplayGain { mode: mode.into() },
+            PlayerAction::Crossfade { seconds } => {
+                PlayerCommand::Crossfade { seconds: seconds.as_secs_f32() }
+            }
+            PlayerAction::Sleep { minutes } => PlayerCommand::Sleep { minutes: minutes.0 },
+            PlayerAction::Output { device } => PlayerCommand::Output { device },
+        })
+    }
+
+    pub(super) async fn library(&self, action: LibraryAction) -> Result<(), Failure> {
+        let command = match action {
+            LibraryAction::List => LibraryCommand::List,
+            LibraryAction::Save { release } => {
+                LibraryCommand::Save { release: self.release(&release).await? }
+            }
+            LibraryAction::Remove { release } => {
+                LibraryCommand::Remove { release: self.release_id(&release).await? }
+            }
+            LibraryAction::AddFolder { folder } => return self.add_folder(&folder).await,
+            LibraryAction::History { limit } => {
+                let request = Request::Library(LibraryCommand::History { limit: Some(limit) });
+                let library = self.ask::<Library>(request).await?;
+                return self.output.say_as(&library, || human::history(&library));
+            }
+            LibraryAction::ClearHistory => {
+                let library = self.ask::<Library>(Request::Library(LibraryCommand::ClearHistory)).await?;
+                return self.output.say_as(&library, || "The history is forgotten.\n".to_owned());
+            }
+        };
+        self.output.say(&self.ask::<Library>(Request::Library(command)).await?)
+    }
+
+    async fn add_folder(&self, folder: &Path) -> Result<(), Failure> {
+        let folder = absolute(folder)?;
+        let request = Request::Library(LibraryCommand::AddFolder { folder, job: Some(job::name()) });
+        let library = job::run::<Library>(self.session, request, self.output, Tell::People).await?;
+        self.output.say(&library)
+    }
+
+    pub(super) async fn playlist(&self, action: PlaylistAction) -> Result<(), Failure> {
+        let command = match action {
+            PlaylistAction::List { playlist } => PlaylistCommand::List { playlist },
+            PlaylistAction::Create { title } => PlaylistCommand::Create { title },
+            PlaylistAction::Rename { playlist, title } => PlaylistCommand::Rename { playlist, title },
+            PlaylistAction::Add { playlist, tracks } => {
+                PlaylistCommand::Add { playlist, items: self.items(&tracks).await? }
+            }
+            PlaylistAction::Move { playlist, from, to } => {
+                PlaylistCommand::Move { playlist, from: from.index(), to: to.index() }
+            }
+            PlaylistAction::Remove { playlist, place } => {
+                PlaylistCommand::Remove { playlist, index: place.index() }
+            }
+            PlaylistAction::Delete { playlist } => PlaylistCommand::Delete { playlist },
+        };
+        self.output.say(&self.ask::<Playlists>(Request::Playlist(command)).await?)
+    }
+
+    pub(super) async fn like(&self, like: &TrackText, remove: bool) -> Result<(), Failure> {
+        let release = self.release(&like.release).await?;
+        let request = Request::Like { release, track: like.track, remove };
+        let liked = self.ask::<ReleaseRef>(request).await?;
+        self.done(&liked, if remove { "No longer liked:" } else { "Liked:" })
+    }
+
+    pub(super) async fn follow(
+        &self,
+        artist: Option<IdText>,
+        public: bool,
+        remove: bool,
+    ) -> Result<(), Failure> {
+        let request = match artist {
+            Some(artist) => Request::Follow { artist: self.artist_id(&artist).await?, public, remove },
+            None => Request::Follows,
+        };
+        self.output.say(&self.ask::<Follows>(request).await?)
+    }
+
+    pub(super) async fn tag(&self, action: TagAction) -> Result<(), Failure> {
+        let (args, remove) = match action {
+            TagAction::Add(args) => (args, false),
+            TagAction::Remove(args) => (args, true),
+        };
+        let release = self.release(&args.track.release).await?;
+        let request = Request::Tag { release, track: args.track.track, tag: args.tag, remove };
+        self.output.say(&self.ask::<Tags>(request).await?)
+    }
+
+    /// Waits with an embedded node until somebody is connected.
+    pub(super) async fn connected(&self) -> Result<Peers, Failure> {
+        let enough = |answer: &Result<Peers, ApiError>| !matches!(answer, Ok(list) if list.peers.is_empty());
+        Ok(self.session.ask_until(Request::Peers, enough).await?)
+    }
+}
+
+/// Makes the path of a sound file absolute; other outputs are names.
+fn output(output: String) -> Result<String, ApiError> {
+    let is_file = Path::new(&output).extension().is_some_and(|end| end.eq_ignore_ascii_case("wav"));
+    if !is_file {
+        return Ok(output);
+    }
+    let path = absolute(Path::new(&output))?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| ApiError::new("path_not_text", format!("{path:?} is not UTF-8; choose another name")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sound_files_get_absolute_paths_and_devices_keep_their_names() {
+        for name in ["default", "null", "Front speakers / HDMI"] {
+            assert_eq!(output(name.to_owned()).unwrap(), name);
+        }
+        let file = output("a/song.WAV".to_owned()).unwrap();
+        assert!(Path::new(&file).is_absolute() && file.ends_with("a/song.WAV"), "{file}");
+    }
+}
