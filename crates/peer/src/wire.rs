@@ -286,6 +286,60 @@ mod tests {
         }
     }
 
+    /// A change here is another protocol: it needs another [`VERSION`] or a bit in [`FEATURES`].
+    #[test]
+    fn the_bytes_of_version_1_never_change() {
+        let (id, text) = (RecordId::from_bytes([0xaa; 32]), "aa".repeat(32));
+        let open = Open {
+            session: 1,
+            since: 2,
+            from: (3, id),
+            until: 4,
+            ids: vec![id],
+            rest: [[5; 16], [6; 16]],
+            turned: true,
+        };
+        let opened =
+            Opened { session: 1, since: 2, want: vec![id], pushed: 3, more: Some((300, id)), differs: false };
+        let (fives, sixes) = ("05".repeat(16), "06".repeat(16));
+        let golden = [
+            (Message::Hello(Hello { features: 1, since: 300, life: 2 }), "010001ac0202".to_owned()),
+            (Message::Gossip(Bytes::from_static(&[7, 8])), "0101020708".to_owned()),
+            (Message::Open(open), format!("0102010203{text}0401{text}{fives}{sixes}01")),
+            (Message::Opened(opened), format!("0103010201{text}0301ac02{text}00")),
+            (
+                Message::Range(Frame { session: 1, since: 2, frame: Bytes::from_static(&[9]) }),
+                "010401020109".to_owned(),
+            ),
+            (Message::Ranged(Frame { session: 1, since: 2, frame: Bytes::new() }), "0105010200".to_owned()),
+            (Message::Want(Want { session: 1, ids: vec![id] }), format!("01060101{text}")),
+            (Message::Records(vec![Bytes::from_static(&[1, 2])]), "010701020102".to_owned()),
+            (Message::Pushed(5), "010805".to_owned()),
+            (Message::Busy(5), "010905".to_owned()),
+            (Message::Caught(Vec::new()), "010a00".to_owned()),
+            (Message::WantProofs(vec![PeerId::from_bytes([0xaa; 32])]), format!("010b01{text}")),
+            (Message::Proof(Bytes::from_static(&[1]), Bytes::from_static(&[2])), "010c01010102".to_owned()),
+            (
+                Message::Find(Find { id: 1, blob: BlobHash::from_bytes([0xaa; 32]), hops: 3 }),
+                format!("010d01{text}03"),
+            ),
+            (
+                Message::Provided(Provided {
+                    id: 1,
+                    peer: PeerId::from_bytes([0xaa; 32]),
+                    addrs: vec!["1.2.3.4:80".parse().unwrap()],
+                }),
+                format!("010e01{text}01000102030450"),
+            ),
+            (Message::Search(Search { query: 1, text: "ab".into(), limit: 9 }), "010f0102616209".to_owned()),
+            (Message::Found(1, Vec::new()), "01100100".to_owned()),
+        ];
+        for (message, bytes) in golden {
+            let hex: String = message.encode().iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex, bytes, "{message:?}");
+        }
+    }
+
     #[test]
     fn other_versions_lengths_and_tails_are_refused() {
         let mut bytes = Message::Pushed(1).encode().to_vec();
