@@ -3,7 +3,7 @@ use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use domain::{BlobHash, Identity, PeerId};
 
-use crate::{Blobs, Lan, RelayLimits, RelayPolicy, Transport, Udp};
+use crate::{Blobs, DhtConfig, Lan, PortMapping, RelayLimits, RelayPolicy, Transport, Udp};
 
 /// How a network is set up.
 #[derive(Clone)]
@@ -26,6 +26,10 @@ pub struct Config {
     pub relay_limits: RelayLimits,
     /// Whether and how to look for peers in the local network.
     pub lan: Option<Lan>,
+    /// Whether and how to take part in the DHT.
+    pub dht: Option<DhtConfig>,
+    /// Whether and how to ask the router to forward the port.
+    pub port_mapping: Option<PortMapping>,
 }
 
 /// Bounds on what peers can cause. The defaults suit a home computer.
@@ -67,7 +71,7 @@ pub type Answer = Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>;
 pub struct RefuseAll;
 
 impl Config {
-    /// Listens on every interface with the defaults, and answers nothing until a handler is set.
+    /// Listens on every interface with the defaults. Until more is set, it looks for nobody and answers nothing.
     pub fn new(identity: Identity, blobs: Blobs) -> Self {
         Self {
             identity,
@@ -79,6 +83,8 @@ impl Config {
             relay: RelayPolicy::default(),
             relay_limits: RelayLimits::default(),
             lan: None,
+            dht: None,
+            port_mapping: None,
         }
     }
 }

@@ -1,14 +1,16 @@
 //! From what is known of a peer to a session with it: directly, else introduced, else relayed.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
 use domain::PeerId;
 use quinn::Connection;
 use tokio::{
+    sync::OwnedMutexGuard,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -23,7 +25,7 @@ use crate::{
     network::Shared,
     punch,
     relay::{self, OpenCircuit},
-    sessions::Unwanted,
+    sessions::{Purpose, Unwanted},
     wire::MAX_ADDRESSES,
 };
 
@@ -37,8 +39,12 @@ const REACH: Duration = Duration::from_secs(20);
 const HEAD_START: Duration = Duration::from_millis(750);
 /// Most peers asked for help with one peer.
 const HELPERS: usize = 5;
+/// Head start of a direct way before a circuit is opened beside it.
+const PUNCH_HEAD_START: Duration = Duration::from_millis(600);
 /// How long a circuit and the session over it may take.
 const CIRCUIT: Duration = Duration::from_secs(8);
+/// How long a peer may take to answer at its last address.
+const RENEWAL: Duration = Duration::from_secs(3);
 /// When a relayed session looks for a direct way, after it began.
 const UPGRADES: [u64; 6] = [1, 5, 20, 60, 300, 1800];
 
@@ -139,7 +145,8 @@ async fn establish(
     connection: Connection,
     path: Path,
 ) -> Result<(), NetError> {
-    let greeting = Greeting { connection, path, dialled: true, upgrade: false };
+    let greeting = Greeting { connection, path, dialled: true, purpose: Purpose::Connect };
+    let _turn = shared.turns.turn(peer).await;
     match greet(shared, greeting).await {
         Ok(Greeted::Session) => Ok(()),
         Ok(Greeted::Elsewhere) => {
@@ -185,18 +192,35 @@ fn helpers(shared: &Shared, relays: &[Relay]) -> Vec<Arc<Link>> {
     direct.take(HELPERS).cloned().collect()
 }
 
+/// Looks for a direct way, and after a head start for a circuit beside it; the first that is there wins.
 async fn through(shared: &Arc<Shared>, helper: &Link, peer: PeerId) -> Result<(), NetError> {
-    match punch::punch(shared, helper, peer).await {
-        Ok(connection) => return establish(shared, peer, connection, Path::Direct).await,
+    let punched = async {
+        let connection = punch::punch(shared, helper, peer).await?;
+        establish(shared, peer, connection, Path::Direct).await
+    };
+    tokio::pin!(punched);
+    match timeout(PUNCH_HEAD_START, &mut punched).await {
+        Ok(Ok(())) => return Ok(()),
         // The helper does not know the peer, or the peer does not want to.
-        Err(error @ NetError::Refused(_)) => return Err(error),
-        Err(error) => debug!(peer = peer.short(), %error, "no direct way"),
+        Ok(Err(error @ NetError::Refused(_))) => return Err(error),
+        Ok(Err(_)) => return relayed(shared, helper, peer).await,
+        Err(_) => {}
     }
-    timeout(CIRCUIT, relayed(shared, helper, peer)).await.unwrap_or(Err(NetError::PeerUnreachable(peer)))
+    let relayed = relayed(shared, helper, peer);
+    tokio::pin!(relayed);
+    tokio::select! {
+        result = &mut punched => if result.is_ok() { result } else { relayed.await },
+        result = &mut relayed => if result.is_ok() { result } else { punched.await },
+    }
+}
+
+async fn relayed(shared: &Arc<Shared>, helper: &Link, peer: PeerId) -> Result<(), NetError> {
+    let made = timeout(CIRCUIT, over_circuit(shared, helper, peer)).await;
+    made.unwrap_or(Err(NetError::PeerUnreachable(peer)))
 }
 
 /// Makes a session over a circuit, which stays open as long as it is used.
-async fn relayed(shared: &Arc<Shared>, helper: &Link, peer: PeerId) -> Result<(), NetError> {
+async fn over_circuit(shared: &Arc<Shared>, helper: &Link, peer: PeerId) -> Result<(), NetError> {
     let circuit = relay::open(shared, helper, peer).await?;
     let connection = shared.endpoint.dial(peer, circuit.addr).await?;
     establish(shared, peer, connection.clone(), Path::Relayed).await?;
@@ -207,9 +231,11 @@ async fn relayed(shared: &Arc<Shared>, helper: &Link, peer: PeerId) -> Result<()
     Ok(())
 }
 
-async fn keep(connection: Connection, circuit: OpenCircuit) {
-    connection.closed().await;
-    drop(circuit);
+async fn keep(connection: Connection, mut circuit: OpenCircuit) {
+    tokio::select! {
+        _ = connection.closed() => {}
+        () = circuit.ended() => {}
+    }
 }
 
 /// Looks for a direct way for a relayed session, less and less often.
@@ -222,10 +248,35 @@ async fn upgrade(shared: Weak<Shared>, helper: PeerId, link: Weak<Link>) {
         }
         let Some(helper) = shared.link(&helper) else { continue };
         let Ok(connection) = punch::punch(&shared, &helper, link.peer()).await else { continue };
-        let greeting = Greeting { connection, path: Path::Direct, dialled: true, upgrade: true };
-        match timeout(GREETING, greet(&shared, greeting)).await {
-            Ok(Ok(Greeted::Session)) => return,
-            result => debug!(peer = link.peer().short(), ?result, "no upgrade"),
+        let result = establish(&shared, link.peer(), connection, Path::Direct).await;
+        if let Err(error) = result {
+            debug!(peer = link.peer().short(), %error, "no upgrade");
         }
+    }
+}
+
+/// Begins a session anew where its peer was last seen, as the way there may be another one now.
+pub(crate) async fn renew(shared: &Arc<Shared>, link: &Link) -> Result<(), NetError> {
+    let peer = link.peer();
+    let connection = timeout(RENEWAL, shared.dial(peer, link.addr())).await;
+    let connection = connection.unwrap_or(Err(NetError::PeerUnreachable(peer)))?;
+    let greeting = Greeting { connection, path: Path::Direct, dialled: true, purpose: Purpose::Renew };
+    let _turn = shared.turns.turn(peer).await;
+    greet(shared, greeting).await.map(drop)
+}
+
+/// Lets the dials of one peer greet one after the other, so that a second one betters the first one's session
+/// instead of displacing it.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(Mutex<HashMap<PeerId, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    async fn turn(&self, peer: PeerId) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            turns.entry(peer).or_default().clone()
+        };
+        turn.lock_owned().await
     }
 }

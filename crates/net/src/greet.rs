@@ -19,7 +19,7 @@ use crate::{
     network::Shared,
     overlay::is_circuit,
     relay,
-    sessions::{Commit, Offer, Unwanted},
+    sessions::{Commit, Offer, Purpose, Unwanted},
     streams, tls,
     wire::{FrameKind, Hello, VERSION, frame_header},
 };
@@ -37,8 +37,8 @@ pub(crate) struct Greeting {
     pub(crate) path: Path,
     /// This side dialled.
     pub(crate) dialled: bool,
-    /// This side dialled to better the path of the session it has.
-    pub(crate) upgrade: bool,
+    /// What this side dialled it for.
+    pub(crate) purpose: Purpose,
 }
 
 /// What became of a greeting.
@@ -95,7 +95,7 @@ async fn accept(shared: Arc<Shared>, incoming: Incoming) -> Result<(), NetError>
     if path == Path::Direct {
         shared.reach().accepted(from);
     }
-    let greeting = Greeting { connection, path, dialled: false, upgrade: false };
+    let greeting = Greeting { connection, path, dialled: false, purpose: Purpose::Connect };
     greet(&shared, greeting).await.map(drop)
 }
 
@@ -127,13 +127,13 @@ pub(crate) async fn greet(shared: &Arc<Shared>, greeting: Greeting) -> Result<Gr
 
 /// The side with the lower id decides.
 async fn lead(shared: &Arc<Shared>, peer: PeerId, greeting: Greeting) -> Result<Greeted, NetError> {
-    let Greeting { connection, path, dialled, upgrade } = greeting;
+    let Greeting { connection, path, dialled, purpose } = greeting;
     let mut early = None;
     if !dialled {
         early = Some(their_hello(&connection, peer).await?);
     }
     let held = early.as_ref().map(|(hello, _)| hello.replaces);
-    let offer = Offer { path, held, upgrade };
+    let offer = Offer { path, held, purpose };
     let commit = match shared.sessions().commit(peer, offer) {
         Ok(commit) => commit,
         Err(Unwanted::Duplicate) => {
@@ -154,8 +154,9 @@ async fn lead(shared: &Arc<Shared>, peer: PeerId, greeting: Greeting) -> Result<
 
 /// The side with the higher id offers what it still holds, and takes what the other commits.
 async fn follow(shared: &Arc<Shared>, peer: PeerId, greeting: Greeting) -> Result<Greeted, NetError> {
-    let Greeting { connection, path, .. } = greeting;
-    let held = shared.link(&peer).map_or(0, |link| link.session());
+    let Greeting { connection, path, purpose, .. } = greeting;
+    let link = shared.link(&peer).filter(|_| purpose == Purpose::Connect);
+    let held = link.map_or(0, |link| link.session());
     let send = our_hello(&connection, peer, Commit { session: 0, replaces: held }).await?;
     let (hello, frames) = their_hello(&connection, peer).await?;
     if hello.session == 0 {

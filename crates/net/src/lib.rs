@@ -3,9 +3,11 @@
 #![warn(missing_docs)]
 
 mod blobs;
+mod change;
 mod close;
 mod config;
 mod contact;
+mod dht;
 mod dial;
 mod endpoint;
 mod error;
@@ -17,6 +19,7 @@ mod lan;
 mod link;
 mod network;
 mod overlay;
+mod portmap;
 mod punch;
 mod reach;
 mod relay;
@@ -30,10 +33,12 @@ pub mod wire;
 pub use blobs::{Blob, BlobError, BlobInfo, Blobs, MAX_READ};
 pub use config::{Answer, Config, Handler, Limits, RefuseAll};
 pub use contact::{Contact, Invite, InviteError, MAX_INVITE, MAX_RELAYS, Relay};
+pub use dht::{Dht, DhtConfig, MAX_TOPICS, Topic};
 pub use error::NetError;
 pub use event::{DownReason, Event, EventReceiver, Path, Via};
 pub use fetch::{Download, Progress};
 pub use lan::Lan;
 pub use network::{Network, PeerInfo};
+pub use portmap::PortMapping;
 pub use relay::{RelayLimits, RelayPolicy};
 pub use transport::{Transport, Udp};

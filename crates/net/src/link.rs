@@ -193,11 +193,26 @@ impl Link {
         let up = Event::Up { peer: self.peer, path: self.path(), addr: self.addr() };
         let _ = events.send(up).await;
         let cause = loop {
-            match self.read_lane(&mut frames, events).await {
-                Ok(()) => {}
-                Err(error) => break Some(error),
+            let mut next = None;
+            let ended = {
+                let reading = self.read_lane(&mut frames, events);
+                tokio::pin!(reading);
+                tokio::select! {
+                    ended = &mut reading => ended,
+                    lane = readers.recv() => {
+                        next = lane;
+                        // The old lane's end must come soon, or its path is lost and what was on it too.
+                        timeout(HANDOVER, reading).await.unwrap_or(Err(FramesError::Torn))
+                    }
+                }
+            };
+            if let Err(error) = ended {
+                break Some(error);
             }
-            let Ok(Some((next, continued))) = timeout(HANDOVER, readers.recv()).await else { break None };
+            if next.is_none() {
+                next = timeout(HANDOVER, readers.recv()).await.ok().flatten();
+            }
+            let Some((next, continued)) = next else { break None };
             retire(std::mem::replace(&mut connection, next));
             frames = continued;
             let changed = Event::PathChanged { peer: self.peer, path: self.path(), addr: self.addr() };

@@ -8,15 +8,18 @@ use bytes::Bytes;
 use domain::{BlobHash, PeerId};
 use quinn::Connection;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
+    task::JoinHandle,
     time::timeout,
 };
 use tracing::debug;
 
 use crate::{
-    close,
+    change, close,
     config::Config,
     contact::Contact,
+    dht::Dht,
+    dial::Turns,
     endpoint::Endpoint,
     error::NetError,
     event::{DownReason, EVENT_QUEUE, Event, EventReceiver, Path},
@@ -24,6 +27,7 @@ use crate::{
     lan,
     link::{Link, canonical},
     overlay::{Circuits, Overlay},
+    portmap,
     punch::Awaited,
     reach::{self, Reach},
     relay::Forwarder,
@@ -76,9 +80,17 @@ pub(crate) struct Shared {
     pub(crate) forwarder: Forwarder,
     /// The probes that are waited for.
     pub(crate) awaited: Awaited,
+    /// Which dial of a peer greets.
+    pub(crate) turns: Turns,
+    /// Says that the router should be asked again.
+    pub(crate) remap: Arc<Notify>,
+    /// Becomes true once, at the end.
+    pub(crate) closed: watch::Sender<bool>,
     overlay: Mutex<Arc<Overlay>>,
     reach: Mutex<Reach>,
     announcement: Mutex<Option<lan::Announcement>>,
+    dht: Mutex<Option<Dht>>,
+    mapping: Mutex<Option<JoinHandle<()>>>,
     /// Pays for served bytes where the upload rate is limited.
     pub(crate) bucket: Option<Bucket>,
     sessions: Mutex<Sessions>,
@@ -105,11 +117,29 @@ impl Network {
         tokio::spawn(Awaited::distribute(Arc::downgrade(&shared), probes));
         let guard = Arc::new(Guard(Arc::downgrade(&shared)));
         let this = Self { shared, _guard: guard };
-        if let Some(lan) = &this.shared.config.lan {
-            let announcement = lan::start(&this.shared, lan, this.local_addr().port())?;
-            *lock(&this.shared.announcement) = Some(announcement);
-        }
+        this.start_services().await?;
         Ok((this, EventReceiver(receiver)))
+    }
+
+    async fn start_services(&self) -> Result<(), NetError> {
+        let shared = &self.shared;
+        let config = &shared.config;
+        if let Some(lan) = &config.lan {
+            let announcement = lan::start(shared, lan, self.local_addr().port())?;
+            *lock(&shared.announcement) = Some(announcement);
+        }
+        if let Some(dht) = &config.dht {
+            let dht = Dht::start(dht.clone(), config.identity.clone()).await?;
+            tokio::spawn(dht.clone().keep_announcing(Arc::downgrade(shared)));
+            *lock(&shared.dht) = Some(dht);
+        }
+        if let Some(mapping) = &config.port_mapping {
+            let closed = shared.closed.subscribe();
+            let task = portmap::run(Arc::downgrade(shared), mapping.clone(), closed);
+            *lock(&shared.mapping) = Some(tokio::spawn(task));
+        }
+        tokio::spawn(change::watch(Arc::downgrade(shared), shared.closed.subscribe()));
+        Ok(())
     }
 
     /// Returns this node's name.
@@ -147,6 +177,21 @@ impl Network {
     /// [`NetError::NobodyThere`] and as [`Self::connect`].
     pub async fn meet(&self, addr: SocketAddr) -> Result<PeerId, NetError> {
         crate::dial::meet(&self.shared, addr).await
+    }
+
+    /// Returns the DHT, where it is taken part in.
+    pub fn dht(&self) -> Option<Dht> {
+        lock(&self.shared.dht).clone()
+    }
+
+    /// Begins anew with the network there is now: the socket, what is known of the outside, and sessions
+    /// whose path is lost. Called by itself when the machine's addresses change; a phone's shell calls it
+    /// when the system says so, and after a sleep.
+    ///
+    /// # Errors
+    /// [`NetError::Listen`] when no socket can be opened.
+    pub async fn network_changed(&self) -> Result<(), NetError> {
+        change::changed(&self.shared).await
     }
 
     /// Lists where this node may be reached, best first: for an invite or an identity record.
@@ -240,7 +285,14 @@ impl Network {
     /// Ends every session in peace and waits until the peers were told.
     pub async fn shutdown(&self) {
         self.shared.close();
-        let _ = timeout(FAREWELL, self.shared.endpoint.quinn().wait_idle()).await;
+        let mapping = lock(&self.shared.mapping).take();
+        let farewell = async {
+            self.shared.endpoint.quinn().wait_idle().await;
+            if let Some(mapping) = mapping {
+                let _ = mapping.await;
+            }
+        };
+        let _ = timeout(FAREWELL, farewell).await;
     }
 }
 
@@ -264,8 +316,13 @@ impl Shared {
             overlay: Mutex::new(overlay),
             changes: watch::Sender::new(0),
             awaited: Awaited::default(),
+            turns: Turns::default(),
+            remap: Arc::default(),
+            closed: watch::Sender::new(false),
             reach: Mutex::default(),
             announcement: Mutex::default(),
+            dht: Mutex::default(),
+            mapping: Mutex::default(),
             sessions: Mutex::new(Sessions::new(first_session())),
         }
     }
@@ -276,6 +333,15 @@ impl Shared {
 
     pub(crate) fn reach(&self) -> MutexGuard<'_, Reach> {
         lock(&self.reach)
+    }
+
+    /// Returns the port at which strangers reach the endpoint, as far as is known.
+    pub(crate) fn external_port(&self) -> u16 {
+        self.reach().external().unwrap_or_else(|| self.local_addr()).port()
+    }
+
+    pub(crate) fn overlay(&self) -> MutexGuard<'_, Arc<Overlay>> {
+        lock(&self.overlay)
     }
 
     pub(crate) fn candidates(&self) -> Vec<SocketAddr> {
@@ -297,10 +363,19 @@ impl Shared {
         self.endpoint.dial(peer, addr).await
     }
 
+    /// Takes a circuit away, and with it the session whose only path it is.
+    pub(crate) fn lose_circuit(&self, addr: SocketAddr) {
+        self.circuits.close(addr);
+        let lost = self.sessions().links().find(|link| link.addr() == addr).cloned();
+        if let Some(link) = lost {
+            link.end(DownReason::Lost);
+        }
+    }
+
     /// Sends a probe from the socket.
     pub(crate) fn probe(&self, to: SocketAddr, probe: Probe) {
         self.reach().dialled(to);
-        lock(&self.overlay).probe(to, probe);
+        self.overlay().probe(to, probe);
     }
 
     pub(crate) fn link(&self, peer: &PeerId) -> Option<Arc<Link>> {
@@ -316,9 +391,11 @@ impl Shared {
     }
 
     fn close(&self) {
+        self.closed.send_replace(true);
         let links: Vec<Arc<Link>> = self.sessions().links().cloned().collect();
         links.iter().for_each(|link| link.end(DownReason::Disconnected));
         lock(&self.announcement).take();
+        lock(&self.dht).take();
         self.endpoint.quinn().close(close::LEFT, b"");
     }
 }

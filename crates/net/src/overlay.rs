@@ -9,7 +9,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV6},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
@@ -174,6 +174,15 @@ impl Circuit {
 impl Overlay {
     pub(crate) fn new(inner: Arc<dyn AsyncUdpSocket>, circuits: Arc<Circuits>) -> Arc<Self> {
         Arc::new(Self { inner, circuits })
+    }
+
+    /// Tells when the system's socket is closed, which a new one on the same port must wait for.
+    pub(crate) fn socket(&self) -> Weak<dyn AsyncUdpSocket> {
+        Arc::downgrade(&self.inner)
+    }
+
+    pub(crate) fn circuits(&self) -> Arc<Circuits> {
+        self.circuits.clone()
     }
 
     /// Sends a packet that is none of QUIC's from the very socket; like UDP, it may be lost.

@@ -87,7 +87,7 @@ pub(crate) struct OpenCircuit {
     /// The address that stands for the other end.
     pub(crate) addr: SocketAddr,
     /// The relay forwards while these are open.
-    _streams: (SendStream, RecvStream),
+    streams: (SendStream, RecvStream),
 }
 
 impl Default for RelayLimits {
@@ -177,9 +177,17 @@ impl Circuit {
     }
 }
 
+impl OpenCircuit {
+    /// Waits until the relay ends it.
+    pub(crate) async fn ended(&mut self) {
+        let _ = self.streams.1.read_chunk(1, true).await;
+    }
+}
+
+/// A session over a circuit that is gone would otherwise wait for its silence to be noticed.
 impl Drop for OpenCircuit {
     fn drop(&mut self) {
-        self.shared.circuits.close(self.addr);
+        self.shared.lose_circuit(self.addr);
     }
 }
 
@@ -208,7 +216,7 @@ pub(crate) async fn open(
     let (reply, streams) = streams::ask_open(relay.peer(), &connection, &opening).await?;
     let Reply::Circuit(circuit) = reply else { return Err(streams::unexpected(relay.peer(), &reply)) };
     let addr = shared.circuits.open(&connection, circuit);
-    Ok(OpenCircuit { shared: shared.clone(), addr, _streams: streams })
+    Ok(OpenCircuit { shared: shared.clone(), addr, streams })
 }
 
 /// Says whether this node relays now.
@@ -302,6 +310,6 @@ struct Closing<'a> {
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        self.shared.circuits.close(self.addr);
+        self.shared.lose_circuit(self.addr);
     }
 }

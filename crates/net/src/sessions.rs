@@ -34,8 +34,17 @@ pub(crate) struct Offer {
     pub(crate) path: Path,
     /// `Some` on a connection that the other side dialled: the session it still holds, or 0.
     pub(crate) held: Option<u64>,
-    /// This side dialled it to better the path of an existing session.
-    pub(crate) upgrade: bool,
+    /// What this side dialled it for.
+    pub(crate) purpose: Purpose,
+}
+
+/// What a connection is for, where there is a session already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To have a session at all, or a direct one instead of a relayed one.
+    Connect,
+    /// To begin anew, because the session's path is lost.
+    Renew,
 }
 
 /// What to say in the committing hello.
@@ -94,7 +103,10 @@ impl Sessions {
         }
         let replaces = match (&slot.link, offer.held) {
             (None, _) => 0,
-            (Some(link), None) if offer.upgrade => link.session(),
+            (Some(_), None) if offer.purpose == Purpose::Renew => 0,
+            (Some(link), None) if link.path() == Path::Relayed && offer.path == Path::Direct => {
+                link.session()
+            }
             (Some(_), None) => return Err(Unwanted::Duplicate),
             (Some(link), Some(held)) if held == link.session() => {
                 if link.path() == Path::Direct && offer.path == Path::Relayed {

@@ -1,0 +1,160 @@
+//! A change of the network: other interfaces, another router, a phone that leaves the house, a sleep.
+
+use std::{
+    io::{self, IoSliceMut},
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll},
+    time::{Duration, SystemTime},
+};
+
+use quinn::{
+    AsyncUdpSocket, UdpPoller,
+    udp::{RecvMeta, Transmit},
+};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::{debug, info};
+
+use crate::{
+    dial,
+    error::NetError,
+    event::{DownReason, Path},
+    link::Link,
+    network::Shared,
+    overlay::Overlay,
+    reach, streams,
+};
+
+/// How often the machine's addresses are compared.
+const LOOK: Duration = Duration::from_secs(5);
+/// A longer time between two looks was a sleep.
+const SLEEP: Duration = Duration::from_secs(30);
+/// How long a peer may take to answer over the path as it is now.
+const ANSWER: Duration = Duration::from_secs(3);
+/// How long the old socket may take to close, so that the new one gets its port.
+const CLOSING: Duration = Duration::from_secs(1);
+/// Pause between two looks at it.
+const CLOSING_LOOK: Duration = Duration::from_millis(5);
+
+/// Notices changes and sleeps until the network closes.
+pub(crate) async fn watch(shared: Weak<Shared>, mut closed: watch::Receiver<bool>) {
+    let mut before = None;
+    let mut looked = SystemTime::now();
+    loop {
+        let Some(strong) = shared.upgrade() else { return };
+        let now = reach::interfaces(strong.local_addr());
+        // The clock of timers stands still during a sleep, that of the wall goes on.
+        let slept = looked.elapsed().is_ok_and(|elapsed| elapsed > SLEEP);
+        if before.as_ref().is_some_and(|before| *before != now) || slept {
+            info!(addresses = now.len(), slept, "the network changed");
+            if let Err(error) = changed(&strong).await {
+                debug!(%error, "no new socket");
+            }
+        }
+        before = Some(now);
+        looked = SystemTime::now();
+        drop(strong);
+        tokio::select! {
+            () = sleep(LOOK) => {}
+            _ = closed.wait_for(|closed| *closed) => return,
+        }
+    }
+}
+
+/// Opens a new socket, forgets what was known of the outside, and sees to every session.
+pub(crate) async fn changed(shared: &Arc<Shared>) -> Result<(), NetError> {
+    rebind(shared).await?;
+    shared.reach().reset();
+    shared.remap.notify_one();
+    let links: Vec<Arc<Link>> = shared.sessions().links().cloned().collect();
+    let mut checks = JoinSet::new();
+    for link in links {
+        let shared = shared.clone();
+        checks.spawn(async move { check(&shared, &link).await });
+    }
+    checks.join_all().await;
+    Ok(())
+}
+
+/// A connection that this side dialled moves with its next packet; on others only a new one can reach the
+/// peer, whose packets go to where this node was.
+async fn check(shared: &Arc<Shared>, link: &Link) {
+    let connection = link.connection();
+    match timeout(ANSWER, streams::observe(link.peer(), connection)).await {
+        Ok(Ok(addr)) => {
+            shared.reach().observed(link.peer(), addr);
+            shared.tell_external_address().await;
+        }
+        // A relayed session's peer does not say; that it answered is enough.
+        Ok(Err(NetError::Refused(_))) => {}
+        _ if link.path() == Path::Direct && dial::renew(shared, link).await.is_ok() => {}
+        _ => link.end(DownReason::Lost),
+    }
+}
+
+/// Replaces the socket by a new one on the same port, if nobody took it meanwhile.
+async fn rebind(shared: &Shared) -> Result<(), NetError> {
+    let local = shared.local_addr();
+    let quinn = shared.endpoint.quinn();
+    let circuits = shared.overlay().circuits();
+    let old = shared.overlay().socket();
+    let failed = |source| NetError::Listen { addr: local, source };
+    // The endpoint keeps the socket before the last, so the old one closes with the second replacement.
+    for _ in 0..2 {
+        let nowhere = Overlay::new(Arc::new(Nowhere(local)), circuits.clone());
+        quinn.rebind_abstract(nowhere.clone()).map_err(failed)?;
+        *shared.overlay() = nowhere;
+    }
+    let closing = async {
+        while old.strong_count() > 0 {
+            sleep(CLOSING_LOOK).await;
+        }
+    };
+    let _ = timeout(CLOSING, closing).await;
+    let listen = SocketAddr::new(shared.config.listen.ip(), local.port());
+    let transport = &shared.config.transport;
+    let socket = transport.bind(listen).or_else(|_| transport.bind(shared.config.listen)).map_err(failed)?;
+    let overlay = Overlay::new(socket, circuits);
+    quinn.rebind_abstract(overlay.clone()).map_err(failed)?;
+    *shared.overlay() = overlay;
+    Ok(())
+}
+
+/// Stands in while there is no socket: what is sent is lost, as on a bad path.
+#[derive(Debug)]
+struct Nowhere(SocketAddr);
+
+impl UdpPoller for Nowhere {
+    fn poll_writable(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncUdpSocket for Nowhere {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        Box::pin(Self(self.0))
+    }
+
+    fn try_send(&self, _transmit: &Transmit<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Never wakes anybody: the endpoint is polled again when it is given the next socket.
+    fn poll_recv(
+        &self,
+        _cx: &mut Context<'_>,
+        _bufs: &mut [IoSliceMut<'_>],
+        _meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.0)
+    }
+}
