@@ -204,7 +204,9 @@ impl Globals {
     pub(crate) fn data(&self) -> PathBuf {
         let own =
             || directories::ProjectDirs::from("", "", "musicdao").map(|dirs| dirs.data_dir().to_owned());
-        self.data.clone().or_else(own).unwrap_or_else(|| PathBuf::from(".musicdao"))
+        let data = self.data.clone().or_else(own).unwrap_or_else(|| PathBuf::from(".musicdao"));
+        // Without a current folder it still means what it says.
+        std::path::absolute(&data).unwrap_or(data)
     }
 
     /// Returns the data folder where it was named on the command line.

@@ -27,7 +27,7 @@ use crate::{
 /// Lines that wait for a slow reader before further ones are dropped and counted.
 const BACKLOG: usize = 1024;
 /// Longest that a clean end may take; a node that takes longer loses nothing by being cut off.
-const ENDING: Duration = Duration::from_millis(4500);
+const ENDING: Duration = Duration::from_millis(4300);
 /// Longest that the last lines may wait for their reader.
 const LAST_LINES: Duration = Duration::from_millis(200);
 

@@ -141,8 +141,13 @@ where
     S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
 {
     let level = if verbose == 0 { LevelFilter::OFF } else { LevelFilter::DEBUG };
-    let layer = fmt::layer().with_writer(io::stderr).with_filter(level);
+    let layer = fmt::layer().with_ansi(colours()).with_writer(io::stderr).with_filter(level);
     layer.with_filter(filter_fn(move |line| verbose > 1 || is_ours(line)))
+}
+
+/// Says whether standard error shows colours, and the user wants them.
+fn colours() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
 fn is_ours(line: &Metadata<'_>) -> bool {
