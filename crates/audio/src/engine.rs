@@ -93,7 +93,7 @@ impl<T: Clone + Send + 'static> Engine<T> {
             let again = self.again.take();
             match goto.or(again) {
                 Some(Goto::Stop) => self.stop(),
-                Some(Goto::Current { position, since }) => self.play(position, since),
+                Some(Goto::Current { position, since, .. }) => self.play(position, since),
                 None if self.step() == Step::Wait => self.rest(),
                 None => self.idle_since = Instant::now(),
             }
@@ -103,7 +103,7 @@ impl<T: Clone + Send + 'static> Engine<T> {
     fn rest(&mut self) {
         let idle = self.deck.is_none() && self.shared.gauge.is_dry() && self.idle_since.elapsed() > RELEASE;
         if idle && self.line.as_ref().is_some_and(|(line, _)| line.is_realtime()) {
-            self.line = None;
+            self.close_line();
         }
         std::thread::park_timeout(NAP);
     }
@@ -117,7 +117,11 @@ impl<T: Clone + Send + 'static> Engine<T> {
     }
 
     /// Plays the queue's current entry from here.
-    fn play(&mut self, position: Duration, since: Instant) {
+    fn play(&mut self, position: Option<Duration>, since: Instant) {
+        if self.shared.settings().reopen {
+            self.close_line();
+        }
+        let position = position.unwrap_or_else(|| self.shared.resting_position());
         self.flush();
         self.shared.gauge.ended.store(false, Ordering::Release);
         let Some(entry) = self.shared.queue().current().cloned() else { return };
@@ -127,7 +131,9 @@ impl<T: Clone + Send + 'static> Engine<T> {
         };
         match deck {
             Ok(deck) => self.begin(deck, position, since),
-            Err(Error::Cancelled) => self.again = Some(Goto::Current { position, since }),
+            Err(Error::Cancelled) => {
+                self.again = Some(Goto::Current { position: Some(position), since, play: false })
+            }
             Err(error) => self.pass_over(entry, error, since),
         }
     }
@@ -138,12 +144,12 @@ impl<T: Clone + Send + 'static> Engine<T> {
             return self.mute(Problem::Output(error));
         }
         self.start(deck, position);
-        self.shared.gauge.arm(since);
+        self.shared.arm(since);
     }
 
     fn mute(&mut self, problem: Problem) {
         let entry = self.deck.as_ref().map(|deck| deck.entry.clone());
-        self.shared.silent.store(true, Ordering::Release);
+        self.shared.silence();
         self.shared.gauge.ended.store(true, Ordering::Release);
         self.shared.mark(Mark::Problem { entry, problem });
     }
@@ -169,7 +175,7 @@ impl<T: Clone + Send + 'static> Engine<T> {
         match next {
             Some(next) => {
                 queue.select(next);
-                self.again = Some(Goto::Current { position: Duration::ZERO, since });
+                self.again = Some(Goto::Current { position: Some(Duration::ZERO), since, play: false });
             }
             None => {
                 drop(queue);
@@ -211,6 +217,12 @@ impl<T: Clone + Send + 'static> Engine<T> {
         next.filter(|_| self.failures <= queue.len()).cloned()
     }
 
+    /// Ends the output: nothing more is heard from here on.
+    fn close_line(&mut self) {
+        self.shared.set_pump(None);
+        self.line = None;
+    }
+
     fn open_line(&mut self, track_rate: u32) -> Result<(), OutputError> {
         let (output, reopen) = {
             let mut settings = self.shared.settings();
@@ -219,8 +231,7 @@ impl<T: Clone + Send + 'static> Engine<T> {
         if self.line.is_some() && !reopen {
             return Ok(());
         }
-        self.shared.set_pump(None);
-        self.line = None;
+        self.close_line();
         self.shared.gauge.renew();
         // The ring is made before the output tells its rate; a second at 48 kHz does for the usual ones.
         let (producer, consumer) =

@@ -195,7 +195,7 @@ impl<T: Clone + Send + 'static> Player<T> {
         match after {
             _ if !active => {}
             None => self.stop(),
-            Some(_) if after != before => self.shared.go(Goto::current(Duration::ZERO)),
+            Some(_) if after != before => self.shared.go(Goto::to(Some(Duration::ZERO), false)),
             Some(current) => self.recheck(current),
         }
         result
@@ -215,22 +215,25 @@ impl<T: Clone + Send + 'static> Player<T> {
 
     /// Plays, or goes on after a pause; from the first entry where none is current.
     pub fn play(&self) {
-        if self.shared.active.load(Ordering::Acquire) && !self.shared.silent.load(Ordering::Acquire) {
-            self.shared.set_playing(true);
+        if !self.shared.active.load(Ordering::Acquire) {
+            self.play_from(Duration::ZERO);
+        } else if self.shared.silent.load(Ordering::Acquire) {
+            self.begin(None);
         } else {
-            let position = self.shared.resting_position();
-            self.play_from(position);
+            self.shared.set_playing(true);
         }
     }
 
     /// Plays the current entry from this place.
     pub fn play_from(&self, position: Duration) {
-        if self.shared.queue().begin().is_none() {
-            return;
+        self.begin(Some(position));
+    }
+
+    fn begin(&self, position: Option<Duration>) {
+        if self.shared.queue().begin().is_some() {
+            self.shared.active.store(true, Ordering::Release);
+            self.shared.go(Goto::to(position, true));
         }
-        self.shared.active.store(true, Ordering::Release);
-        self.shared.set_playing(true);
-        self.shared.go(Goto::current(position));
     }
 
     /// Plays another entry of the queue. Says whether it is there.
@@ -249,7 +252,7 @@ impl<T: Clone + Send + 'static> Player<T> {
 
     /// Pauses or plays.
     pub fn toggle(&self) {
-        if self.shared.gauge.playing.load(Ordering::Acquire) { self.pause() } else { self.play() }
+        if self.shared.wants_sound() { self.pause() } else { self.play() }
     }
 
     /// Ends playing; [`Player::play`] begins the current entry anew.
@@ -262,7 +265,7 @@ impl<T: Clone + Send + 'static> Player<T> {
     /// Goes to another place of the current entry. Does not change whether it plays.
     pub fn seek(&self, position: Duration) {
         if self.shared.active.load(Ordering::Acquire) {
-            self.shared.go(Goto::current(position));
+            self.shared.go(Goto::to(Some(position), false));
         }
     }
 
@@ -307,9 +310,8 @@ impl<T: Clone + Send + 'static> Player<T> {
     pub fn set_output(&self, output: Output) {
         self.shared.settings().output = output;
         self.shared.settings().reopen = true;
-        let position = self.shared.resting_position();
         if self.shared.active.load(Ordering::Acquire) {
-            self.shared.go(Goto::current(position));
+            self.shared.go(Goto::to(None, false));
         }
     }
 
@@ -345,8 +347,7 @@ impl<T: Clone + Send + 'static> Player<T> {
         let decoding = EntryId(self.shared.decoding.load(Ordering::Acquire));
         let follows = self.shared.queue().following(current).map(|entry| entry.id);
         if decoding.0 != NO_ENTRY && decoding != current && Some(decoding) != follows {
-            let position = self.shared.resting_position();
-            self.shared.go(Goto::current(position));
+            self.shared.go(Goto::to(None, false));
         }
     }
 }
@@ -363,13 +364,29 @@ pub(crate) const NO_ENTRY: u64 = u64::MAX;
 /// Where the decoder shall go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goto {
-    Current { position: Duration, since: Instant },
+    /// To a place of the queue's current entry; without one to where the sound is.
+    Current {
+        position: Option<Duration>,
+        since: Instant,
+        play: bool,
+    },
     Stop,
 }
 
 impl Goto {
-    fn current(position: Duration) -> Self {
-        Self::Current { position, since: Instant::now() }
+    fn to(position: Option<Duration>, play: bool) -> Self {
+        Self::Current { position, since: Instant::now(), play }
+    }
+
+    /// Joins an order with an older one that was not carried out yet.
+    fn after(self, older: Option<Self>) -> Self {
+        match (older, self) {
+            (
+                Some(Self::Current { position: place, play: resume, .. }),
+                Self::Current { position, since, play },
+            ) => Self::Current { position: position.or(place), since, play: play || resume },
+            (_, newer) => newer,
+        }
     }
 }
 
@@ -477,7 +494,18 @@ impl<T> Shared<T> {
         if let Some(control) = &*lock(&self.control) {
             control.interrupt(false);
         }
-        lock(&self.goto).take()
+        let mut pending = lock(&self.goto);
+        if let Some(Goto::Current { play: true, .. }) = *pending {
+            self.gauge.playing.store(true, Ordering::Release);
+        }
+        pending.take()
+    }
+
+    /// The next frame to be heard answers a command given at this time.
+    pub(crate) fn arm(&self, since: Instant) {
+        let mut timeline = lock(&self.timeline);
+        self.gauge.arm(since);
+        timeline.told_first_sound = false;
     }
 
     pub(crate) fn is_called_away(&self) -> bool {
@@ -535,16 +563,27 @@ impl<T> Shared<T> {
 
     fn go(&self, goto: Goto) {
         self.silent.store(false, Ordering::Release);
-        *lock(&self.goto) = Some(goto);
-        lock(&self.timeline).told_first_sound = false;
+        let mut pending = lock(&self.goto);
+        *pending = Some(goto.after(*pending));
+        drop(pending);
         self.interrupt();
     }
 
     fn set_playing(&self, playing: bool) {
+        let mut pending = lock(&self.goto);
+        if let Some(Goto::Current { play, .. }) = &mut *pending {
+            *play = playing;
+        }
         self.gauge.playing.store(playing, Ordering::Release);
+        drop(pending);
         self.wake_pump();
         self.gauge.wake_decoder();
         self.wake_watcher();
+    }
+
+    fn wants_sound(&self) -> bool {
+        let pending = matches!(*lock(&self.goto), Some(Goto::Current { play: true, .. }));
+        pending || self.gauge.playing.load(Ordering::Acquire)
     }
 
     fn emit(&self, event: Event<T>) {
@@ -570,6 +609,7 @@ impl<T: Clone> Shared<T> {
         let mut timeline = lock(&self.timeline);
         self.check_output(&mut timeline);
         let heard = self.gauge.heard();
+        self.tell_first_sound(&mut timeline);
         while let Some((frame, mark)) = timeline.marks.pop_front_if(|(frame, _)| *frame <= heard) {
             self.apply(&mut timeline, frame, mark);
             self.gauge.wake_decoder();
@@ -579,7 +619,6 @@ impl<T: Clone> Shared<T> {
             timeline.playback = playback;
             self.emit(Event::Playback(playback));
         }
-        self.tell_first_sound(&mut timeline);
         self.tell_position(&mut timeline);
     }
 
@@ -592,12 +631,7 @@ impl<T: Clone> Shared<T> {
                 self.queue().select(entry.id);
                 self.emit(Event::Track { entry, position, duration });
             }
-            Mark::Problem { entry, problem } => {
-                if matches!(problem, Problem::Output(_)) {
-                    self.silence();
-                }
-                self.emit(Event::Problem { entry, problem });
-            }
+            Mark::Problem { entry, problem } => self.emit(Event::Problem { entry, problem }),
             Mark::Slept => {
                 self.gauge.playing.store(false, Ordering::Release);
                 self.emit(Event::Slept);
@@ -606,7 +640,7 @@ impl<T: Clone> Shared<T> {
                 self.active.store(false, Ordering::Release);
                 self.gauge.playing.store(false, Ordering::Release);
                 self.queue().rewind();
-                (timeline.entry, timeline.duration, timeline.position) = (None, None, Duration::ZERO);
+                (timeline.entry, timeline.duration, timeline.told_position) = (None, None, None);
                 self.emit(Event::Finished);
             }
         }
@@ -622,7 +656,8 @@ impl<T: Clone> Shared<T> {
         self.emit(Event::Problem { entry: timeline.entry.clone(), problem: Problem::Output(error) });
     }
 
-    fn silence(&self) {
+    /// Pauses because the output cannot go on.
+    pub(crate) fn silence(&self) {
         self.gauge.playing.store(false, Ordering::Release);
         self.silent.store(true, Ordering::Release);
     }
@@ -632,7 +667,7 @@ impl<T: Clone> Shared<T> {
         let waiting = || lock(&self.control).as_ref().is_some_and(|control| control.is_waiting());
         if !self.active.load(Ordering::Acquire) {
             Playback::Stopped
-        } else if !self.gauge.playing.load(Ordering::Acquire) {
+        } else if !self.wants_sound() {
             Playback::Paused
         } else if starved && (self.realtime.load(Ordering::Acquire) || waiting()) {
             Playback::Buffering
@@ -665,11 +700,8 @@ impl<T: Clone> Shared<T> {
         timeline.duration.map_or(position, |duration| position.min(duration))
     }
 
-    /// Where the current entry would go on: where a pending order goes, or where the sound is.
-    fn resting_position(&self) -> Duration {
-        if let Some(Goto::Current { position, .. }) = *lock(&self.goto) {
-            return position;
-        }
+    /// Returns where the current entry goes on.
+    pub(crate) fn resting_position(&self) -> Duration {
         let current = self.queue().current().map(|entry| entry.id);
         let timeline = lock(&self.timeline);
         match &timeline.entry {

@@ -29,7 +29,7 @@ fn consecutive_files_join_sample_by_sample() {
         let (rate, played, _) = record(dir.path(), Files, files, |_| {});
         assert_eq!((rate, played.len()), (RATE, original.len()), "{extension}");
         if lossless {
-            assert_eq!(played, original, "{extension}");
+            assert_same(&played, &original);
             continue;
         }
         let (played, original) = (floats(&played), floats(&original));
@@ -57,7 +57,7 @@ fn a_join_stays_exact_when_resampled() {
     assert_eq!(rate, RATE);
     let expected = 4_800 + ((FIRST + SECOND) as u64 * 48_000).div_ceil(44_100) as usize;
     assert!((in_one.len() / 2).abs_diff(expected) <= 1, "{} of {expected}", in_one.len() / 2);
-    assert_eq!(in_parts, in_one);
+    assert_same(&in_parts, &in_one);
 }
 
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ fn an_album_is_not_cross_faded() {
     let album = |second| vec![OnAlbum(files[0].clone(), 1), OnAlbum(files[1].clone(), second)];
     let crossfade = |player: &audio::Player<_>| player.set_crossfade(std::time::Duration::from_secs(1));
     let (_, played, _) = record(dir.path(), Albums, album(2), crossfade);
-    assert_eq!(played, original);
+    assert_same(&played, &original);
     let (_, played, _) = record(dir.path(), Albums, album(3), crossfade);
     assert_eq!(played.len(), original.len() - RATE as usize * 2, "not consecutive: a second overlaps");
 }

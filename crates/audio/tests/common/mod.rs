@@ -89,6 +89,18 @@ pub fn floats(samples: &[i16]) -> Vec<f32> {
     samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect()
 }
 
+/// Compares samples and tells only where they differ first.
+#[track_caller]
+pub fn assert_same(one: &[i16], other: &[i16]) {
+    let first = one.iter().zip(other).position(|(one, other)| one != other);
+    assert!(
+        first.is_none() && one.len() == other.len(),
+        "{} and {} samples, {first:?} differs",
+        one.len(),
+        other.len()
+    );
+}
+
 pub fn rms(samples: impl IntoIterator<Item = f32>) -> f32 {
     let (sum, count) =
         samples.into_iter().fold((0.0, 0u32), |(sum, count), sample| (sum + sample * sample, count + 1));
