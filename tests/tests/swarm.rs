@@ -90,7 +90,7 @@ fn ten_daemons_meet_on_the_lan_without_any_invite() {
     if env::var_os(INSIDE).is_none() {
         return again_in_a_namespace("ten_daemons_meet_on_the_lan_without_any_invite");
     }
-    let suffix = format!("{:08x}", std::process::id());
+    let suffix = format!("{:06x}", std::process::id() & 0xFF_FFFF);
     let daemons: Vec<Daemon> = (0..10)
         .map(|_| {
             let folder = Folder::new();

@@ -150,6 +150,8 @@ pub enum Request {
         /// Decrypts the file.
         passphrase: Option<String>,
     },
+    /// Publishes with this identity again, after another node was seen to use it.
+    IdentityTakeOver,
     /// Stops a long piece of work.
     Cancel {
         /// The job's name.
@@ -205,7 +207,7 @@ pub enum Response {
     Doctor(Doctor),
     /// To [`Request::ConfigGet`] and [`Request::ConfigSet`].
     Config(ConfigValues),
-    /// To [`Request::IdentityExport`] and [`Request::IdentityImport`].
+    /// To [`Request::IdentityExport`], [`Request::IdentityImport`] and [`Request::IdentityTakeOver`].
     Identity(IdentityRef),
     /// To [`Request::Join`], [`Request::Cancel`] and [`Request::Shutdown`].
     Done(Done),

@@ -92,7 +92,8 @@ pub(crate) async fn follow_list(node: &Inner, record: &Record) -> Result<(), Api
 }
 
 async fn meanings(node: &Inner, id: &str) -> Result<Vec<BlockEntry>, ApiError> {
-    let bytes: SlotId = id.parse().map_err(|error: domain::ParseIdError| ApiError::new("bad_id", error.to_string()))?;
+    let bytes: SlotId =
+        id.parse().map_err(|error: domain::ParseIdError| ApiError::new("bad_id", error.to_string()))?;
     let (author, blob) = (PeerId::from_bytes(*bytes.as_bytes()), BlobHash::from_bytes(*bytes.as_bytes()));
     let all = [BlockEntry::Release(bytes), BlockEntry::Blob(blob), BlockEntry::Author(author)];
     let known = [
@@ -100,7 +101,8 @@ async fn meanings(node: &Inner, id: &str) -> Result<Vec<BlockEntry>, ApiError> {
         !node.store.blob_uses(&blob).await?.is_empty(),
         node.store.artist(&author).await?.is_some(),
     ];
-    let named: Vec<BlockEntry> = all.iter().zip(known).filter(|(_, known)| *known).map(|(entry, _)| *entry).collect();
+    let named: Vec<BlockEntry> =
+        all.iter().zip(known).filter(|(_, known)| *known).map(|(entry, _)| *entry).collect();
     Ok(if named.is_empty() { all.to_vec() } else { named })
 }
 

@@ -76,6 +76,11 @@ impl Cache {
         !self.metered.load(Ordering::Relaxed) && self.shared.read().expect("no holder panics").contains(hash)
     }
 
+    /// Returns every file that the user published, downloaded or seeds.
+    pub(crate) fn kept(&self) -> Vec<BlobHash> {
+        self.kept.read().expect("no holder panics").iter().copied().collect()
+    }
+
     /// Returns every file that peers may have.
     pub(crate) fn served(&self) -> Vec<BlobHash> {
         self.shared.read().expect("no holder panics").iter().copied().collect()
@@ -99,6 +104,10 @@ impl net::Handler for Cache {
 
     fn may_serve(&self, _peer: PeerId, hash: &BlobHash) -> bool {
         self.is_served(hash)
+    }
+
+    fn served(&self, _peer: PeerId, hash: &BlobHash, bytes: u64) {
+        self.traffic.lock().expect("no holder panics").entry(*hash).or_default().0 += bytes;
     }
 }
 

@@ -1,6 +1,10 @@
 //! Answers the Api.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use domain::{
@@ -13,11 +17,13 @@ use tokio::sync::mpsc;
 
 use crate::{
     api::{
-        self, ApiError, BlockCommand, ConfigValues, Done, Event, IdentityRef, Invite, LibraryCommand, PeerInfo, Peers,
-        ReleaseRef, Request, Response, SavedFile, SearchQuery, SearchResults, Seeds, Source, Stats, Status,
+        self, ApiError, BlockCommand, ConfigValues, Done, Event, IdentityRef, Invite, LibraryCommand,
+        PeerInfo, Peers, ReleaseRef, Request, Response, SavedFile, SearchQuery, SearchResults, Seeds, Source,
+        Stats, Status,
     },
-    blocks, catalogue, doctor, identity, library,
+    blocks, catalogue, doctor, events, identity,
     jobs::Job,
+    library,
     node::{Ended, Inner, NodeHandle, unix_ms},
     publish,
     shell::Api,
@@ -39,7 +45,8 @@ impl Api for NodeHandle {
         // On a task of its own: a caller that goes away does not cut work in two.
         let inner = self.inner.clone();
         let work = tokio::spawn(async move { inner.answer(request).await });
-        work.await.map_err(|error| ApiError::new("internal", format!("the request failed inside: {error}")))?
+        work.await
+            .map_err(|error| ApiError::new("internal", format!("the request failed inside: {error}")))?
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Event>, ApiError> {
@@ -52,7 +59,7 @@ impl Inner {
         let node = &self;
         Ok(match request {
             Request::Status => Response::Status(self.status().await?),
-            Request::Invite => Response::Invite(Invite { invite: self.invite().await.to_string() }),
+            Request::Invite => Response::Invite(Invite { invite: self.invite().to_string() }),
             Request::Peers => Response::Peers(self.peers().await?),
             Request::Join { invite } => {
                 self.join(&invite).await?;
@@ -70,8 +77,12 @@ impl Inner {
                 Response::Releases(catalogue::releases(&self.store, query, unix_ms()).await?)
             }
             Request::Search(query) => Response::Search(self.search(query).await?),
-            Request::Show { release } => Response::Release(catalogue::show(&self.store, &release).await?),
+            Request::Show { release } => {
+                self.release(&release).await?;
+                Response::Release(catalogue::show(&self.store, &release).await?)
+            }
             Request::Play(play) => {
+                self.release(&play.release).await?;
                 let job = self.job(play.job.clone())?;
                 Response::Played(self.play(play, &job).await?)
             }
@@ -120,6 +131,10 @@ impl Inner {
             }
             Request::IdentityImport { file, passphrase } => {
                 Response::Identity(self.import_identity(&file, passphrase).await?)
+            }
+            Request::IdentityTakeOver => {
+                self.take_over().await?;
+                Response::Identity(IdentityRef { peer_id: self.identity.id(), encrypted: false })
             }
             Request::Cancel { job } => {
                 self.jobs.cancel(&job)?;
@@ -177,7 +192,8 @@ impl Inner {
         if query.remote {
             let wait = query.wait_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(MAX_WAIT);
             for found in self.ask_peers(query.query, limit, wait).await {
-                let known = |one: &api::SearchResult| one.kind == found.kind && one.release_id == found.release_id;
+                let known =
+                    |one: &api::SearchResult| one.kind == found.kind && one.release_id == found.release_id;
                 if !results.iter().any(known) {
                     results.push(found);
                 }
@@ -204,8 +220,13 @@ impl Inner {
         found
     }
 
-    async fn download(self: &Arc<Self>, release: ReleaseId, to: &Path, job: &Job) -> Result<api::Downloaded, ApiError> {
-        let details = catalogue::details(&self.store, &release).await?;
+    async fn download(
+        self: &Arc<Self>,
+        release: ReleaseId,
+        to: &Path,
+        job: &Job,
+    ) -> Result<api::Downloaded, ApiError> {
+        let details = self.release(&release).await?;
         tokio::fs::create_dir_all(to).await?;
         let artist = details.row.artist_id;
         let mut files = Vec::with_capacity(details.tracks.len());
@@ -230,7 +251,7 @@ impl Inner {
     ) -> Result<Seeds, ApiError> {
         let mut seeded: Vec<ReleaseId> = self.store.setting(SEEDED).await?.unwrap_or_default();
         if let Some(release) = release {
-            let details = catalogue::details(&self.store, &release).await?;
+            let details = self.release(&release).await?;
             seeded.retain(|other| *other != release);
             if remove {
                 self.unseed(&details).await?;
@@ -245,7 +266,11 @@ impl Inner {
         Ok(Seeds { seeds: seeded.into_iter().map(|release_id| ReleaseRef { release_id }).collect() })
     }
 
-    async fn keep_release(self: &Arc<Self>, details: &store::ReleaseDetails, job: &Job) -> Result<(), ApiError> {
+    async fn keep_release(
+        self: &Arc<Self>,
+        details: &store::ReleaseDetails,
+        job: &Job,
+    ) -> Result<(), ApiError> {
         for row in &details.tracks {
             let fetch = self.keep_fetching(row.track.blob, Reason::Seeded).await?;
             let told = |held| job.progress("fetching", &row.track.title, held, row.track.blob.size);
@@ -261,6 +286,7 @@ impl Inner {
             if self.store.blob(&hash).await?.is_some_and(|blob| blob.reason == Reason::Seeded) {
                 self.store.set_blob_reason(&hash, Reason::Played).await?;
                 self.cache.note(hash, Reason::Played, false);
+                self.renounce(&hash);
                 self.driver.input(Input::Holding(hash, self.cache.is_served(&hash))).await;
             }
         }
@@ -274,7 +300,7 @@ impl Inner {
         tag: &str,
         remove: bool,
     ) -> Result<api::Tags, ApiError> {
-        catalogue::details(&self.store, &release).await?;
+        self.release(&release).await?;
         let tag = Tag { release, track, text: domain::normalize_tag(tag)? };
         if remove {
             self.take_back(tag).await?;
@@ -285,7 +311,7 @@ impl Inner {
     }
 
     async fn like(&self, release: ReleaseId, track: Option<u16>, remove: bool) -> Result<(), ApiError> {
-        catalogue::details(&self.store, &release).await?;
+        self.release(&release).await?;
         let like = Like { release, track };
         if remove { self.take_back(like).await } else { self.driver.publish(like).await.map(drop) }
     }
@@ -325,10 +351,33 @@ impl Inner {
         let record = self.store.record(&release).await?.filter(|record| record.kind == kind::RELEASE);
         let record = record.ok_or_else(|| catalogue::unknown_release(&release))?;
         if record.author != self.identity.id() {
-            return Err(ApiError::new("not_yours", "only its artist can withdraw a release; you can block it"));
+            return Err(ApiError::new(
+                "not_yours",
+                "only its artist can withdraw a release; you can block it",
+            ));
         }
         self.driver.withdraw(release, record.key).await?;
         Ok(())
+    }
+
+    /// Signs again although another node did, or before the swarm has told what was signed elsewhere.
+    async fn take_over(&self) -> Result<(), ApiError> {
+        self.store.set_setting(events::IN_USE_ELSEWHERE, &false).await?;
+        identity::settle_import(&self.data)?;
+        self.driver.input(Input::TakeOver).await;
+        self.driver.settled().await;
+        self.read_only.store(false, Ordering::Relaxed);
+        self.syncing.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Loads a release; one that so far only a search has brought enters the catalogue first.
+    async fn release(&self, release: &ReleaseId) -> Result<store::ReleaseDetails, ApiError> {
+        if let Some(record) = self.finds.recall(release) {
+            self.driver.input(Input::Adopt(Box::new(record))).await;
+            self.driver.settled().await;
+        }
+        catalogue::details(&self.store, release).await
     }
 
     async fn block(&self, command: BlockCommand) -> Result<api::Blocked, ApiError> {
@@ -345,7 +394,7 @@ impl Inner {
         match command {
             LibraryCommand::List => {}
             LibraryCommand::Save { release } => {
-                catalogue::details(&self.store, &release).await?;
+                self.release(&release).await?;
                 self.store.save(&release, None, unix_ms()).await?;
             }
             LibraryCommand::Remove { release } => {
@@ -388,17 +437,27 @@ impl Inner {
         })
     }
 
-    fn configure(&self, key: &str, value: &str) -> Result<serde_json::Map<String, serde_json::Value>, ApiError> {
+    fn configure(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<serde_json::Map<String, serde_json::Value>, ApiError> {
         // What the command line says for one run is not written down.
         let settings = crate::Settings::load(&self.data)?.with(key, value)?;
         settings.save(&self.data)?;
         let mut current = self.settings.write().expect("no holder panics");
         *current = current.with(key, value)?;
         self.cache.configure(&current);
+        self.network.set_upload_limit((current.upload_limit > 0).then_some(current.upload_limit));
+        self.network.set_metered(current.metered);
         settings.values(Some(key))
     }
 
-    async fn import_identity(&self, file: &Path, passphrase: Option<String>) -> Result<IdentityRef, ApiError> {
+    async fn import_identity(
+        &self,
+        file: &Path,
+        passphrase: Option<String>,
+    ) -> Result<IdentityRef, ApiError> {
         let (path, encrypted) = (file.to_owned(), passphrase.is_some());
         let imported = blocking(move || identity::read_export(&path, passphrase)).await?;
         let peer_id = imported.id();

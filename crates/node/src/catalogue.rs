@@ -6,8 +6,8 @@ use domain::{PeerId, ReleaseId, kinds::Track};
 use store::{Cursor, Hit, HitKind, ReleaseDetails, ReleaseFilter, ReleaseRow, Store};
 
 use crate::api::{
-    ApiError, Credit, Profile, ReleaseDetail, ReleaseInfo, ReleaseQuery, Releases, SearchResult, Sort, Source,
-    Tags, TrackInfo,
+    ApiError, Credit, Profile, ReleaseDetail, ReleaseInfo, ReleaseQuery, Releases, SearchResult, Sort,
+    Source, Tags, TrackInfo,
 };
 
 /// Releases listed where no limit is said.
@@ -15,7 +15,8 @@ const DEFAULT_LIMIT: u32 = 100;
 
 /// Lists releases.
 pub(crate) async fn releases(store: &Store, query: ReleaseQuery, now: u64) -> Result<Releases, ApiError> {
-    let artist = query.artist.as_deref().map(|artist| artist.parse::<PeerId>().map_err(|_| artist.to_owned()));
+    let artist =
+        query.artist.as_deref().map(|artist| artist.parse::<PeerId>().map_err(|_| artist.to_owned()));
     let mut filter = ReleaseFilter {
         tag: query.tag.as_deref().map(domain::normalize_tag).transpose()?,
         artist: artist.clone().and_then(Result::ok),

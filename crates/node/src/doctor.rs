@@ -22,27 +22,43 @@ pub(crate) async fn examine(node: &Inner) -> Result<Doctor, ApiError> {
     let checks = vec![
         folder(&node.data),
         disk(&node.data),
-        check("database", database.is_ok(), match &database {
-            Ok(()) => "is sound".to_owned(),
-            Err(error) => format!("{error}; stop the daemon and restore the copy beside it"),
-        }),
+        check(
+            "database",
+            database.is_ok(),
+            match &database {
+                Ok(()) => "is sound".to_owned(),
+                Err(error) => format!("{error}; stop the daemon and restore the copy beside it"),
+            },
+        ),
         check("clock", unix_ms() > YEAR_2026_MS, "new releases are dated by it; set it if it is wrong"),
-        check("sound", !devices.is_empty(), match devices.len() {
-            0 => "no sound device was found; playing to a file works".to_owned(),
-            count => format!("{count} devices were found"),
-        }),
+        check(
+            "sound",
+            !devices.is_empty(),
+            match devices.len() {
+                0 => "no sound device was found; playing to a file works".to_owned(),
+                count => format!("{count} devices were found"),
+            },
+        ),
         check("network", true, format!("listens on {}", node.network.local_addr())),
-        check("peers", !peers.is_empty(), match peers.len() {
-            0 => "nobody is connected; join a friend with `musicdao join LINK`".to_owned(),
-            count => format!("{count} are connected, {relayed} of them through others"),
-        }),
+        check(
+            "peers",
+            !peers.is_empty(),
+            match peers.len() {
+                0 => "nobody is connected; join a friend with `musicdao join LINK`".to_owned(),
+                count => format!("{count} are connected, {relayed} of them through others"),
+            },
+        ),
         check("lan", settings.mdns, said(settings.mdns, "peers nearby are found", "`mdns` is off")),
         check("dht", settings.dht, said(settings.dht, "peers far away are found", "`dht` is off")),
-        check("publishing", node.can_publish(), said(
+        check(
+            "publishing",
             node.can_publish(),
-            "this identity can publish",
-            "this identity only reads: it is used elsewhere, or was imported and has met nobody yet",
-        )),
+            said(
+                node.can_publish(),
+                "this identity can publish",
+                "this identity only reads: it is used elsewhere, or was imported and has met nobody yet",
+            ),
+        ),
     ];
     Ok(Doctor { checks })
 }
@@ -50,10 +66,14 @@ pub(crate) async fn examine(node: &Inner) -> Result<Doctor, ApiError> {
 fn folder(data: &Path) -> Check {
     let probe = data.join(".probe");
     let written = fs::write(&probe, b"x").and_then(|()| fs::remove_file(&probe));
-    check("data folder", written.is_ok(), match written {
-        Ok(()) => format!("{} can be written", data.display()),
-        Err(error) => format!("{} cannot be written: {error}", data.display()),
-    })
+    check(
+        "data folder",
+        written.is_ok(),
+        match written {
+            Ok(()) => format!("{} can be written", data.display()),
+            Err(error) => format!("{} cannot be written: {error}", data.display()),
+        },
+    )
 }
 
 fn disk(data: &Path) -> Check {

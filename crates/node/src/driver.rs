@@ -26,7 +26,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// What the peer tells.
-    Event(Event),
+    Event(Box<Event>),
     /// What a change did to the store.
     Applied(Applied),
 }
@@ -185,7 +185,7 @@ impl Driver {
                 Output::Connect(peer, addrs) => self.connect(peer, addrs),
                 Output::Disconnect(peer, reason) => self.disconnect(peer, reason),
                 Output::Query { from, query, text, limit } => self.query(from, query, text, limit),
-                Output::Emit(event) => self.tell(Outcome::Event(event)).await,
+                Output::Emit(event) => self.tell(Outcome::Event(Box::new(event))).await,
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ pub(crate) const IN_USE_ELSEWHERE: &str = "identity_in_use_elsewhere";
 
 /// Hands on what the network tells, until it ends.
 pub(crate) async fn from_network(node: Arc<Inner>, mut events: EventReceiver) {
-    while let Some(event) = events.recv().await {
+    while let Some(Some(event)) = node.ending.run_until_cancelled(events.recv()).await {
         match event {
             net::Event::Up { peer, path, addr } => up(&node, peer, path, addr).await,
             net::Event::Down { peer, .. } => {
@@ -52,7 +52,7 @@ pub(crate) async fn from_network(node: Arc<Inner>, mut events: EventReceiver) {
 pub(crate) async fn from_peer(node: Arc<Inner>, mut outcomes: mpsc::Receiver<Outcome>) {
     while let Some(outcome) = outcomes.recv().await {
         let done = match outcome {
-            Outcome::Event(event) => told(&node, event).await,
+            Outcome::Event(event) => told(&node, *event).await,
             Outcome::Applied(applied) => {
                 for (release, list) in applied.fetch {
                     tracing::debug!(release = release.short(), "a list of tracks is to be fetched");
@@ -84,8 +84,7 @@ async fn up(node: &Arc<Inner>, peer: PeerId, path: net::Path, addr: SocketAddr) 
     node.fetches.peer_up(peer);
     node.hub.tell(&Event::PeerUp { peer_id: peer, path: path.into() });
     if direct {
-        let cached =
-            CachedPeer { peer, addresses: vec![addr.to_string()], last_seen: unix_ms(), score: 1 };
+        let cached = CachedPeer { peer, addresses: vec![addr.to_string()], last_seen: unix_ms(), score: 1 };
         if let Err(error) = node.store.remember_peer(&cached).await {
             tracing::warn!(%error, "a peer could not be remembered");
         }
@@ -99,7 +98,9 @@ fn found(node: &Arc<Inner>, peer: PeerId, contact: net::Contact) {
     node.tasks.spawn(async move {
         match found.ending.run_until_cancelled(found.network.reach(peer, &contact)).await {
             Some(Ok(())) => found.driver.input(Input::Join(vec![peer])).await,
-            Some(Err(error)) => tracing::debug!(peer = peer.short(), code = error.code(), "a found peer is not reached"),
+            Some(Err(error)) => {
+                tracing::debug!(peer = peer.short(), code = error.code(), "a found peer is not reached")
+            }
             None => {}
         }
     });
@@ -108,7 +109,11 @@ fn found(node: &Arc<Inner>, peer: PeerId, contact: net::Contact) {
 async fn told(node: &Arc<Inner>, event: peer::Event) -> Result<(), crate::api::ApiError> {
     match event {
         peer::Event::Added(record) | peer::Event::Replaced(record) => changed(node, &record).await?,
-        peer::Event::Withdrawn(record) => gone(node, &record),
+        peer::Event::Withdrawn(record) => {
+            gone(node, &record);
+            // The words are off the disk too, not only out of sight.
+            node.store.checkpoint().await?;
+        }
         peer::Event::Forgotten(_) => node.hub.tell(&Event::CatalogueChanged),
         peer::Event::Equivocated(proof) => {
             tracing::warn!(author = proof.one.author.short(), "an author signed two things for one version");
@@ -173,6 +178,7 @@ async fn dropped(node: &Inner, orphans: Vec<Orphan>) -> Result<(), crate::api::A
 pub(crate) async fn forget_blob(node: &Inner, hash: BlobHash) -> Result<(), crate::api::ApiError> {
     node.fetches.cancel(&hash);
     node.cache.forget(&hash);
+    node.renounce(&hash);
     node.blobs.remove(hash).await?;
     node.store.remove_blob(&hash).await?;
     let driver = node.driver.clone();

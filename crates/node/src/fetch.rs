@@ -114,7 +114,8 @@ impl Fetch {
         let Way::Coming(download) = &self.way else { return std::future::pending().await };
         let mut progress = download.progress();
         loop {
-            let lonely = progress.wait_for(|progress| progress.providers == 0 && !progress.complete).await.is_ok();
+            let lonely =
+                progress.wait_for(|progress| progress.providers == 0 && !progress.complete).await.is_ok();
             if !lonely {
                 return std::future::pending().await;
             }
@@ -130,10 +131,9 @@ impl Fetches {
     /// Adds a peer that says it has the blob, dialling it where need be.
     pub(crate) fn provider(&self, node: &Arc<Inner>, hash: BlobHash, peer: PeerId) {
         let Some(download) = self.running(&hash) else { return };
-        let addrs = node.book.addresses(&peer);
-        let network = node.network.clone();
+        let found = node.clone();
         node.tasks.spawn(async move {
-            if network.connect(peer, &addrs).await.is_ok() {
+            if found.ending.run_until_cancelled(found.find_and_connect(peer)).await == Some(true) {
                 download.add_provider(peer);
             }
         });
@@ -202,7 +202,11 @@ impl Inner {
     }
 
     /// Fetches a blob in the background, over restarts.
-    pub(crate) async fn keep_fetching(self: &Arc<Self>, blob: BlobRef, reason: Reason) -> Result<Fetch, ApiError> {
+    pub(crate) async fn keep_fetching(
+        self: &Arc<Self>,
+        blob: BlobRef,
+        reason: Reason,
+    ) -> Result<Fetch, ApiError> {
         let fetch = self.fetch(blob, reason, None).await?;
         if let Way::Coming(download) = &fetch.way {
             download.want_all();
@@ -259,12 +263,15 @@ async fn watch(node: Arc<Inner>, blob: BlobRef, mut progress: watch::Receiver<Pr
         if last.is_none() || before == now.held {
             node.driver.input(Input::FindProviders(blob.hash)).await;
         }
+        if last.is_some() && now.providers == 0 {
+            node.tasks.spawn(ask_strangers(node.clone(), blob.hash));
+        }
         last = Some(now);
         let moved = progress.wait_for(|progress| progress.complete);
-        match tokio::time::timeout(STALLED, node.ending.run_until_cancelled(moved)).await {
-            // The last handle is gone: nobody wants it any more.
-            Ok(None | Some(Err(_))) => break,
-            Ok(Some(Ok(_))) | Err(_) => {}
+        let moved = tokio::time::timeout(STALLED, node.ending.run_until_cancelled(moved)).await;
+        // The last handle is gone, or the node ends: nobody wants it any more.
+        if matches!(moved, Ok(None | Some(Err(_)))) {
+            break;
         }
     }
     let end = progress.borrow().clone();
@@ -276,9 +283,20 @@ async fn watch(node: Arc<Inner>, blob: BlobRef, mut progress: watch::Receiver<Pr
     }
 }
 
+/// Looks for providers outside the swarm.
+async fn ask_strangers(node: Arc<Inner>, hash: BlobHash) {
+    let found = node.ending.run_until_cancelled(node.strangers_with(&hash)).await.unwrap_or_default();
+    if let Some(download) = node.fetches.running(&hash) {
+        found.into_iter().for_each(|peer| download.add_provider(peer));
+    }
+}
+
 async fn note(node: &Arc<Inner>, blob: BlobRef, end: &Progress) -> Result<(), ApiError> {
     node.store.blob_progress(&blob.hash, end.held, end.complete).await?;
     if end.complete {
+        if node.cache.is_kept(&blob.hash) {
+            node.announce(&blob.hash);
+        }
         if node.cache.is_served(&blob.hash) {
             node.driver.input(Input::Holding(blob.hash, true)).await;
         }

@@ -69,9 +69,9 @@ impl Finds {
         }
     }
 
-    /// Returns a record that some answer brought.
+    /// Takes out a record that some answer brought.
     pub(crate) fn recall(&self, slot: &SlotId) -> Option<Record> {
-        self.remembered.lock().expect("no holder panics").records.get(slot).cloned()
+        self.remembered.lock().expect("no holder panics").records.remove(slot)
     }
 }
 

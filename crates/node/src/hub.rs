@@ -32,9 +32,9 @@ impl Hub {
     pub(crate) fn tell(&self, event: &Event) {
         let mut listeners = self.listeners.lock().expect("no holder panics");
         listeners.retain_mut(|listener| match listener.tell(event) {
-            Ok(()) => true,
-            Err(TrySendError::Closed(_)) => false,
-            Err(TrySendError::Full(_)) => {
+            Told::Yes => true,
+            Told::Gone => false,
+            Told::Full => {
                 listener.dropped += 1;
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 true
@@ -54,13 +54,29 @@ impl Hub {
 }
 
 impl Listener {
-    fn tell(&mut self, event: &Event) -> Result<(), TrySendError<Event>> {
+    fn tell(&mut self, event: &Event) -> Told {
         if self.dropped > 0 {
-            self.sender.try_send(Event::Dropped { count: self.dropped })?;
-            self.dropped = 0;
+            match self.send(Event::Dropped { count: self.dropped }) {
+                Told::Yes => self.dropped = 0,
+                not => return not,
+            }
         }
-        self.sender.try_send(event.clone())
+        self.send(event.clone())
     }
+
+    fn send(&self, event: Event) -> Told {
+        match self.sender.try_send(event) {
+            Ok(()) => Told::Yes,
+            Err(TrySendError::Closed(_)) => Told::Gone,
+            Err(TrySendError::Full(_)) => Told::Full,
+        }
+    }
+}
+
+enum Told {
+    Yes,
+    Gone,
+    Full,
 }
 
 #[cfg(test)]

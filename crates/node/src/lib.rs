@@ -1,6 +1,8 @@
 //! Composition: one peer on tokio behind the one Api for every shell.
 
 pub mod api;
+#[doc(hidden)]
+pub mod bench;
 mod blocks;
 mod book;
 mod cache;
@@ -22,6 +24,7 @@ mod node;
 mod playback;
 mod publish;
 mod remote;
+mod rendezvous;
 mod server;
 mod shell;
 mod stream;

@@ -11,8 +11,8 @@ use store::{Item, PrivatePlaylist, Store};
 
 use crate::{
     api::{
-        ApiError, Followed, Follows, HistoryEntry, Library, LocalFile, Playlist, PlaylistCommand, PlaylistItem, Playlists,
-        QueueItem,
+        ApiError, Followed, Follows, HistoryEntry, Library, LocalFile, Playlist, PlaylistCommand,
+        PlaylistItem, Playlists, QueueItem,
     },
     catalogue,
     jobs::Job,
@@ -65,7 +65,11 @@ pub(crate) async fn follows(store: &Store) -> Result<Follows, ApiError> {
 }
 
 /// Carries out a command on private playlists, and shows what came of it.
-pub(crate) async fn playlist(store: &Store, command: PlaylistCommand, now: u64) -> Result<Playlists, ApiError> {
+pub(crate) async fn playlist(
+    store: &Store,
+    command: PlaylistCommand,
+    now: u64,
+) -> Result<Playlists, ApiError> {
     let shown = match command {
         PlaylistCommand::List { playlist } => playlist,
         PlaylistCommand::Create { title } => Some(store.create_playlist(&title, now).await?),
@@ -141,7 +145,10 @@ fn audio_files(folder: &Path) -> Result<Vec<PathBuf>, ApiError> {
             }
         }
         if files.len() > MAX_FILES {
-            return Err(ApiError::new("too_many_files", format!("the folder has more than {MAX_FILES} audio files")));
+            return Err(ApiError::new(
+                "too_many_files",
+                format!("the folder has more than {MAX_FILES} audio files"),
+            ));
         }
     }
     files.sort();

@@ -3,14 +3,14 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use domain::{Identity, Kinds, PeerId};
-use net::{Blobs, Contact, Invite, Network};
+use net::{Blobs, Contact, Invite, Network, Relay};
 use peer::{Input, Peer};
 use store::{FolderLock, Store};
 use tokio::sync::{mpsc, watch};
@@ -31,7 +31,7 @@ use crate::{
     idle::Idle,
     jobs::Jobs,
     playback::Host,
-    upkeep,
+    rendezvous, upkeep,
 };
 
 /// Things that happened to records and wait to be acted upon.
@@ -53,7 +53,7 @@ pub enum Ended {
 /// A running node. It ends when [`NodeHandle::shutdown`] is called.
 pub struct NodeHandle {
     pub(crate) inner: Arc<Inner>,
-    _lock: FolderLock,
+    lock: Mutex<Option<FolderLock>>,
 }
 
 /// What the parts of a node share.
@@ -99,7 +99,8 @@ impl Node {
         let blobs = Blobs::open(config.data.join("blobs")).await?;
         upkeep::sweep(&store, &blobs).await?;
         let cache = Arc::new(Cache::load(&store, &settings).await?);
-        let (network, incoming) = Network::start(network_config(&identity, &settings, &blobs, &cache)).await?;
+        let (network, incoming) =
+            Network::start(network_config(&identity, &settings, &blobs, &cache)).await?;
 
         let imported = identity::is_imported(&config.data);
         let read_only = store.setting::<bool>(events::IN_USE_ELSEWHERE).await?.unwrap_or_default();
@@ -109,14 +110,10 @@ impl Node {
         let (outcomes, outcome) = mpsc::channel(OUTCOMES);
         let peer_config = peer::Config { imported, in_use_elsewhere: read_only, ..peer::Config::default() };
         let peer_identity = identity.clone();
-        let (driver, handle) = Driver::new(
-            store.clone(),
-            network.clone(),
-            book.clone(),
-            idle.clone(),
-            outcomes,
-            |now| Peer::new(peer_config, peer_identity, Kinds::default(), loaded, seed, now),
-        );
+        let (driver, handle) =
+            Driver::new(store.clone(), network.clone(), book.clone(), idle.clone(), outcomes, |now| {
+                Peer::new(peer_config, peer_identity, Kinds::default(), loaded, seed, now)
+            });
 
         let inner = Arc::new(Inner {
             data: config.data.clone(),
@@ -148,7 +145,13 @@ impl Node {
             let joined = inner.join(invite).await;
             joined.or_else(|error| if error.code == "invite_malformed" { Err(error) } else { Ok(()) })?;
         }
-        Ok(Arc::new(NodeHandle { inner, _lock: lock }))
+        tracing::info!(
+            peer = inner.identity.id().short(),
+            version = env!("CARGO_PKG_VERSION"),
+            releases = inner.store.counts().await?.releases,
+            "started"
+        );
+        Ok(Arc::new(NodeHandle { inner, lock: Mutex::new(Some(lock)) }))
     }
 }
 
@@ -158,7 +161,7 @@ impl NodeHandle {
         self.inner.identity.id()
     }
 
-    /// Ends the node: peers are told, players fall silent, everything is on disk.
+    /// Ends the node: peers are told, players fall silent, everything is on disk, the folder is free for another.
     pub async fn shutdown(&self) {
         self.inner.end(Ended::Shutdown);
         let ending = async {
@@ -173,6 +176,8 @@ impl NodeHandle {
         }
         self.inner.hub.close();
         self.inner.store.close().await;
+        self.lock.lock().expect("no holder panics").take();
+        tracing::info!(peer = self.inner.identity.id().short(), "ended");
     }
 
     /// Waits until the node is asked to end, and says how.
@@ -206,6 +211,8 @@ impl Inner {
             self.driver.input(Input::Holding(hash, true)).await;
         }
         self.tasks.spawn(upkeep::run(self.clone()));
+        self.tasks.spawn(rendezvous::run(self.clone()));
+        self.driver.input(Input::Addresses(self.network.candidates())).await;
         Ok(())
     }
 
@@ -229,13 +236,24 @@ impl Inner {
     }
 
     /// A link that lets a friend in.
-    pub(crate) async fn invite(&self) -> Invite {
-        let relays = self.network.relays();
-        Invite { peer: self.identity.id(), contact: Contact { relays, ..Contact::of(&self.network.candidates()) } }
+    pub(crate) fn invite(&self) -> Invite {
+        Invite { peer: self.identity.id(), contact: self.contact() }
+    }
+
+    /// Where this node can be reached: by itself, or through peers that can.
+    pub(crate) fn contact(&self) -> Contact {
+        let helpers = if self.network.is_dialable() { Vec::new() } else { self.network.peers() };
+        let relays = helpers
+            .into_iter()
+            .filter(|info| info.path == net::Path::Direct)
+            .map(|info| Relay { peer: info.peer, addr: info.addr })
+            .take(net::MAX_RELAYS)
+            .collect();
+        Contact { relays, ..Contact::of(&self.network.candidates()) }
     }
 
     /// Dials peers of earlier sessions.
-    async fn join_known(&self) -> Result<(), ApiError> {
+    pub(crate) async fn join_known(&self) -> Result<(), ApiError> {
         let known = self.store.known_peers(REDIALLED).await?;
         let mut peers = Vec::with_capacity(known.len());
         for cached in known {
@@ -269,18 +287,28 @@ fn effective(config: &Config) -> Result<Settings, ApiError> {
     Ok(settings)
 }
 
-fn network_config(identity: &Identity, settings: &Settings, blobs: &Blobs, cache: &Arc<Cache>) -> net::Config {
+fn network_config(
+    identity: &Identity,
+    settings: &Settings,
+    blobs: &Blobs,
+    cache: &Arc<Cache>,
+) -> net::Config {
     let mut config = net::Config::new(identity.clone(), blobs.clone());
     if let Some(listen) = settings.listen {
         config.listen = listen;
     }
     config.handler = cache.clone();
-    config.lan = settings.mdns.then(|| net::Lan { suffix: Some(settings.mdns_suffix.clone()).filter(|s| !s.is_empty()) });
+    config.lan = settings
+        .mdns
+        .then(|| net::Lan { suffix: Some(settings.mdns_suffix.clone()).filter(|s| !s.is_empty()) });
     config.relay = match settings.relay {
         RelayPolicy::Auto => net::RelayPolicy::Auto,
         RelayPolicy::On => net::RelayPolicy::Always,
         RelayPolicy::Off => net::RelayPolicy::Never,
     };
+    let bootstrap = Some(settings.dht_bootstrap.clone()).filter(|nodes| !nodes.is_empty());
+    config.dht = settings.dht.then(|| net::DhtConfig { bootstrap, ..net::DhtConfig::default() });
+    config.port_mapping = settings.port_mapping.then(net::PortMapping::default);
     config.limits.upload = (settings.upload_limit > 0).then_some(settings.upload_limit);
     config
 }

@@ -107,7 +107,8 @@ impl Inner {
         player.play_from(from);
         let run = Run { node: self.clone(), events, token: job.token(), title: details.row.title.clone() };
         let ended = tokio::task::spawn_blocking(move || run.until_end(player));
-        let state = ended.await.map_err(|_| ApiError::new("player_failed", "the player ended unexpectedly"))??;
+        let state =
+            ended.await.map_err(|_| ApiError::new("player_failed", "the player ended unexpectedly"))??;
         job.check()?;
         Ok(Played {
             first_sound_ms: (before + state.first_sound.unwrap_or_default()).as_secs_f64() * 1000.0,
@@ -235,7 +236,9 @@ impl Running {
             PlayerCommand::Sleep { minutes } => player.set_sleep(match minutes {
                 None => Sleep::Off,
                 Some(0) => Sleep::EndOfTrack,
-                Some(minutes) => Sleep::After { sound: Duration::from_secs(u64::from(minutes) * 60), fade: FADE },
+                Some(minutes) => {
+                    Sleep::After { sound: Duration::from_secs(u64::from(minutes) * 60), fade: FADE }
+                }
             }),
             PlayerCommand::Output { device } => player.set_output(device.parse().unwrap_or_default()),
         }

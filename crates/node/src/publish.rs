@@ -41,7 +41,11 @@ struct Song {
 }
 
 /// Publishes files as one release.
-pub(crate) async fn publish(node: &Arc<Inner>, request: api::Publish, job: &Job) -> Result<Published, ApiError> {
+pub(crate) async fn publish(
+    node: &Arc<Inner>,
+    request: api::Publish,
+    job: &Job,
+) -> Result<Published, ApiError> {
     // Refused before the work, not after it.
     let license = request.license.as_deref().map(str::parse::<License>).transpose()?;
     let paths = files(&request.paths)?;
@@ -171,7 +175,8 @@ async fn describe(
     let own = catalogue::profile(&node.store, node.identity.id()).await?.name;
     let artist = request.artist.clone().or_else(|| tags(|tags| tags.album_artist.as_ref()));
     let artist = artist.or_else(|| tags(|tags| tags.artist.as_ref())).or(own);
-    let date = request.date.clone().or_else(|| tags(|tags| tags.date.as_ref()).and_then(|date| shorten_date(&date)));
+    let date =
+        request.date.clone().or_else(|| tags(|tags| tags.date.as_ref()).and_then(|date| shorten_date(&date)));
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|error| ApiError::new("no_randomness", error.to_string()))?;
     let own_tags: Vec<String> =
@@ -191,7 +196,9 @@ async fn describe(
         tags: Some(own_tags).filter(|tags| !tags.is_empty()),
         waveforms: None,
     };
-    release.place(songs.iter().map(|song| track(song, BlobRef { hash: domain::BlobHash::of(b""), size: 1 })).collect());
+    release.place(
+        songs.iter().map(|song| track(song, BlobRef { hash: domain::BlobHash::of(b""), size: 1 })).collect(),
+    );
     // Refused now, before gigabytes are copied.
     domain::Kind::check(&release)?;
     Ok(release)
@@ -224,6 +231,7 @@ async fn note(node: &Inner, blob: BlobRef) -> Result<(), ApiError> {
     node.store.want_blob(&blob, Reason::Published, unix_ms()).await?;
     node.store.blob_progress(&blob.hash, blob.size, true).await?;
     node.cache.note(blob.hash, Reason::Published, false);
+    node.announce(&blob.hash);
     node.driver.input(peer::Input::Holding(blob.hash, true)).await;
     Ok(())
 }
@@ -255,7 +263,8 @@ pub(crate) struct Measured {
 }
 
 pub(crate) fn measured(inspection: &Inspection) -> Measured {
-    let hundredths = |value: f64| (value * 100.0).round().clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16;
+    let hundredths =
+        |value: f64| (value * 100.0).round().clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16;
     Measured {
         duration_ms: u32::try_from(inspection.duration().as_millis()).unwrap_or(u32::MAX),
         codec: codec(inspection.codec),
@@ -286,7 +295,8 @@ fn title(song: &Song) -> String {
 
 /// Text of a file's tags without what a record refuses; `None` where nothing is left.
 fn clean(text: &str) -> Option<String> {
-    let printable = |c: char| !c.is_control() && !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let printable =
+        |c: char| !c.is_control() && !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     let spaced: String = text.chars().map(|c| if printable(c) { c } else { ' ' }).collect();
     let text: String = spaced.trim().chars().take(MAX_TEXT).collect();
     (!text.is_empty()).then_some(text)
@@ -295,7 +305,9 @@ fn clean(text: &str) -> Option<String> {
 /// The day, month or year at the beginning of a tagged date.
 fn shorten_date(date: &str) -> Option<String> {
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    [10, 7, 4].into_iter().find_map(|length| date.get(..length).filter(|part| digits(part)).map(str::to_owned))
+    [10, 7, 4]
+        .into_iter()
+        .find_map(|length| date.get(..length).filter(|part| digits(part)).map(str::to_owned))
 }
 
 /// A licence that a file names by its SPDX identifier or its address at Creative Commons.
@@ -324,7 +336,10 @@ fn waveforms(songs: &[Song]) -> Bytes {
 fn cover(request: &api::Publish, songs: &[Song]) -> Result<Option<Bytes>, ApiError> {
     match &request.cover {
         Some(file) => image(file, MAX_COVER).map(Some),
-        None => Ok(songs.iter().find_map(|song| song.inspection.cover.as_ref()).map(|cover| cover.data.clone().into())),
+        None => Ok(songs
+            .iter()
+            .find_map(|song| song.inspection.cover.as_ref())
+            .map(|cover| cover.data.clone().into())),
     }
 }
 
@@ -346,7 +361,10 @@ fn image(file: &Path, max: u64) -> Result<Bytes, ApiError> {
 
 fn warnings(songs: &[Song]) -> Vec<String> {
     let say = |song: &Song, warning: &Warning| format!("{}: {warning}", file_name(&song.path));
-    songs.iter().flat_map(|song| song.inspection.warnings.iter().map(move |warning| say(song, warning))).collect()
+    songs
+        .iter()
+        .flat_map(|song| song.inspection.warnings.iter().map(move |warning| say(song, warning)))
+        .collect()
 }
 
 fn file_name(path: &Path) -> String {

@@ -65,6 +65,10 @@ impl Api for Remote {
         let (sender, answer) = oneshot::channel();
         self.shared.waiting.lock().expect("no holder panics").insert(id, sender);
         self.send(id, ClientRequest::Call(request)).await?;
+        // Whoever clears the waiting ones closes this first: a call that comes too late is not left waiting.
+        if self.outgoing.is_closed() {
+            self.shared.waiting.lock().expect("no holder panics").remove(&id);
+        }
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -91,6 +95,7 @@ async fn run(mut socket: Socket, mut frames: mpsc::Receiver<ClientFrame>, shared
             }
         }
     }
+    drop(frames);
     shared.waiting.lock().expect("no holder panics").clear();
     shared.listeners.lock().expect("no holder panics").clear();
 }

@@ -22,6 +22,7 @@ use futures_util::{SinkExt, StreamExt, stream::SplitStream};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{ApiError, Event, Request, Response},
@@ -69,11 +70,11 @@ pub(crate) enum ServerFrame {
     Event(Event),
 }
 
-/// A served Api; dropping it closes the socket and removes the address file.
+/// A served Api; dropping it closes the socket with every connection, and removes the address file.
 #[derive(Debug)]
 pub struct Server {
     file: PathBuf,
-    task: tokio::task::JoinHandle<()>,
+    ending: CancellationToken,
 }
 
 #[derive(Clone)]
@@ -81,6 +82,7 @@ struct Shared {
     api: Arc<dyn Api>,
     token: Arc<str>,
     port: u16,
+    ending: CancellationToken,
 }
 
 #[derive(Deserialize)]
@@ -101,20 +103,23 @@ impl Server {
         let address = Address { addr, token: HEXLOWER.encode(&secret), pid: std::process::id() };
         let file = data.join(ADDRESS_FILE);
         folder::write_private(&file, &serde_json::to_vec(&address)?)?;
-        let shared = Shared { api, token: address.token.into(), port: addr.port() };
+        let ending = CancellationToken::new();
+        let shared = Shared { api, token: address.token.into(), port: addr.port(), ending: ending.clone() };
         let router = Router::new().route("/ws", any(upgrade)).with_state(shared);
-        let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
+        let ended = ending.clone();
+        tokio::spawn(async move {
+            let served = ended.run_until_cancelled(axum::serve(listener, router).into_future()).await;
+            if let Some(Err(error)) = served {
                 tracing::error!(%error, "the local socket ended");
             }
         });
-        Ok(Self { file, task })
+        Ok(Self { file, ending })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.task.abort();
+        self.ending.cancel();
         // A file that stays behind only costs the next client one refused connection.
         let _ = std::fs::remove_file(&self.file);
     }
@@ -140,7 +145,9 @@ async fn upgrade(
     }
     upgrade
         .max_message_size(MAX_REQUEST_LEN)
-        .on_upgrade(move |socket| serve(shared.api, socket))
+        .on_upgrade(move |socket| async move {
+            shared.ending.run_until_cancelled(serve(shared.api, socket)).await;
+        })
         .into_response()
 }
 
@@ -157,14 +164,14 @@ fn is_own_page(headers: &HeaderMap, port: u16) -> bool {
 async fn serve(api: Arc<dyn Api>, socket: WebSocket) {
     let (mut sink, stream) = socket.split();
     let (sender, mut frames) = mpsc::channel::<ServerFrame>(EVENT_BACKLOG);
-    let reader = tokio::spawn(read(api, stream, sender));
+    let mut reader = JoinSet::new();
+    reader.spawn(read(api, stream, sender));
     while let Some(frame) = frames.recv().await {
         let text = serde_json::to_string(&frame).expect("frames are plain data");
         if sink.send(Message::text(text)).await.is_err() {
             break;
         }
     }
-    reader.abort();
 }
 
 async fn read(api: Arc<dyn Api>, mut stream: SplitStream<WebSocket>, sender: mpsc::Sender<ServerFrame>) {

@@ -1,9 +1,14 @@
 //! What a node does from time to time, and once when it starts.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::{BlobHash, kinds::BlobRef};
 use net::Blobs;
+use peer::Input;
 use store::{Reason, Store, Traffic};
 
 use crate::{
@@ -14,6 +19,8 @@ use crate::{
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(30);
+/// How far the wall clock runs ahead of the process's own before the machine counts as having slept.
+const ASLEEP: Duration = Duration::from_secs(20);
 const MS_PER_DAY: u64 = 24 * 3600 * 1000;
 
 /// Takes care of the node until it ends.
@@ -22,7 +29,14 @@ pub(crate) async fn run(node: Arc<Inner>) {
         tracing::warn!(code = error.code, message = error.message, "downloads could not be resumed");
     }
     let mut ticks = tokio::time::interval(INTERVAL);
+    let mut last = (Instant::now(), unix_ms());
     while node.ending.run_until_cancelled(ticks.tick()).await.is_some() {
+        let now = (Instant::now(), unix_ms());
+        let slept = slept(now.0 - last.0, now.1.saturating_sub(last.1));
+        last = now;
+        if slept && let Err(error) = wake(&node).await {
+            tracing::warn!(code = error.code, "the network could not be opened anew");
+        }
         if let Err(error) = once(&node).await {
             tracing::warn!(code = error.code, message = error.message, "upkeep failed");
         }
@@ -75,6 +89,20 @@ async fn resume(node: &Arc<Inner>) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Connects anew after a sleep: the connections are dead and the catalogue is behind.
+async fn wake(node: &Inner) -> Result<(), ApiError> {
+    tracing::info!("the machine slept");
+    node.network.network_changed().await?;
+    node.join_known().await?;
+    node.driver.input(Input::Reconcile).await;
+    Ok(())
+}
+
+/// Says whether the wall clock went on while this process did not.
+fn slept(monotonic: Duration, wall_ms: u64) -> bool {
+    Duration::from_millis(wall_ms) > monotonic + ASLEEP
+}
+
 async fn once(node: &Arc<Inner>) -> Result<(), ApiError> {
     node.idle.close_unused(&node.network);
     count(node).await?;
@@ -93,4 +121,16 @@ pub(crate) async fn count(node: &Inner) -> Result<(), ApiError> {
         .collect();
     let day = u32::try_from(unix_ms() / MS_PER_DAY).unwrap_or(u32::MAX);
     Ok(node.store.count_traffic(day, &rows).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clock_that_ran_far_ahead_is_a_sleep() {
+        assert!(!slept(INTERVAL, 30_000));
+        assert!(!slept(INTERVAL, 0));
+        assert!(slept(INTERVAL, 3_600_000));
+    }
 }

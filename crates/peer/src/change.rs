@@ -73,8 +73,13 @@ impl ChangeSet {
         *self == Self::default()
     }
 
-    /// Appends a later change.
+    /// Appends a later change. What it takes back of this one is dropped, because a store carries out each list whole:
+    /// first what is put, then what is forgotten.
     pub fn merge(&mut self, later: Self) {
+        self.put.retain(|record| !later.forget.contains(&record.slot));
+        self.forget.retain(|slot| !later.put.iter().any(|record| record.slot == *slot));
+        self.block.retain(|entry| !later.unblock.contains(entry));
+        self.unblock.retain(|entry| !later.block.contains(entry));
         self.put.extend(later.put);
         self.forget.extend(later.forget);
         self.evicted.extend(later.evicted);
@@ -110,6 +115,29 @@ impl From<&Record> for Entry {
             created_at: record.created_at,
             len: u16::try_from(record.bytes().len()).expect("a record has at most 4096 bytes"),
             withdrawn: record.body.is_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Identity, Stamp, kinds::Follow};
+
+    use super::*;
+
+    #[test]
+    fn the_later_word_on_a_slot_or_a_block_is_the_one_that_stays() {
+        let identity = Identity::from_secret(&[1; 32]);
+        let record = Record::sign(&identity, Stamp::default(), &Follow { artist: identity.id() }).unwrap();
+        let put = || ChangeSet { put: vec![record.clone()], ..ChangeSet::default() };
+        let forget = || ChangeSet { forget: vec![record.slot], ..ChangeSet::default() };
+        let entry = BlockEntry::Author(identity.id());
+        let block = || ChangeSet { block: vec![entry], ..ChangeSet::default() };
+        let unblock = || ChangeSet { unblock: vec![entry], ..ChangeSet::default() };
+        for (one, two) in [(put(), forget()), (forget(), put()), (block(), unblock()), (unblock(), block())] {
+            let mut merged = one;
+            merged.merge(two.clone());
+            assert_eq!(merged, two);
         }
     }
 }

@@ -83,6 +83,8 @@ pub enum Input {
         /// What was found.
         records: Vec<Bytes>,
     },
+    /// The user wants a record that an [`Event::Found`] brought: it enters the catalogue if there is room.
+    Adopt(Box<Record>),
     /// What came of an [`Output::Prove`].
     Proof(Box<Equivocation>),
     /// Compare the catalogue with every neighbour now: the device slept, or the network changed.

@@ -149,6 +149,7 @@ impl Peer {
             Input::FindProviders(blob) => self.find_providers(blob),
             Input::Search { query, text, limit } => self.search(query, &text, limit),
             Input::Answer { to, query, records } => self.answer(to, query, records),
+            Input::Adopt(record) => self.demand(*record),
             Input::Proof(proof) => self.prove(*proof, None),
             Input::Reconcile => self.reconcile_all(),
             Input::TakeOver => (self.config.imported, self.config.in_use_elsewhere) = (false, false),

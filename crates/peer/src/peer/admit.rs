@@ -33,6 +33,13 @@ impl Peer {
         taken
     }
 
+    /// Takes a checked record that the user asks for.
+    pub(super) fn demand(&mut self, record: Record) {
+        if let Some(verdict) = self.interest(&record) {
+            self.take(record, verdict);
+        }
+    }
+
     /// Says whether an id is worth asking for.
     pub(super) fn lacks(&self, id: &RecordId) -> bool {
         !self.catalogue.holds(id) && !self.evicted.contains(id) && !self.refused.contains(id)
