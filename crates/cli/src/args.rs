@@ -1,9 +1,6 @@
 //! What can be typed: the commands, their arguments and the one sentence that explains each.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -209,9 +206,13 @@ impl Globals {
         std::path::absolute(&data).unwrap_or(data)
     }
 
-    /// Returns the data folder where it was named on the command line.
-    pub(crate) fn named_data(&self) -> Option<&Path> {
-        self.data.as_deref().filter(|_| std::env::var_os("MUSICDAO_DATA").is_none())
+    /// Returns the data folder where only the command line names it.
+    pub(crate) fn named_data(&self) -> Option<PathBuf> {
+        let named = self
+            .data
+            .as_ref()
+            .filter(|data| std::env::var_os("MUSICDAO_DATA").as_deref() != Some(data.as_os_str()));
+        named.map(|_| self.data())
     }
 }
 

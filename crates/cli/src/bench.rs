@@ -14,20 +14,32 @@ use crate::{
     },
 };
 
+mod blob;
 mod discovery;
+mod lan;
+mod listen;
+mod search;
+mod shaper;
+mod songs;
+mod stream;
+mod swarm;
 
 /// What the row says where a repository or machine does not tell.
 const UNKNOWN: &str = "unknown";
+/// What stands in the place of a value that was not measured.
+const ABSENT: &str = "n/a";
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Row {
     name: String,
     unit: &'static str,
-    p50: f64,
-    p95: f64,
+    /// The middle one of the measured values; absent where none was.
+    p50: Option<f64>,
+    /// Nineteen in twenty are at most this.
+    p95: Option<f64>,
     runs: usize,
-    /// How it was taken.
+    /// How it was taken, or why it was not.
     method: String,
     /// What it has to beat, or the best that is known of others.
     baseline: &'static str,
@@ -56,16 +68,22 @@ pub(crate) struct Figure {
 ///
 /// # Errors
 /// Those of standard output and of the report's folder.
-pub(crate) fn run(args: &BenchArgs, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: &BenchArgs, output: Output) -> Result<(), Failure> {
     let mut rows = Rows { output, machine: machine(), commit: commit(), rows: Vec::new() };
     let name = match args.bench {
-        Bench::Discovery => discovery::run(&mut rows).map(|()| "discovery"),
+        Bench::Listen => listen::run(&mut rows).await.map(|()| "listen"),
+        Bench::Stream => stream::run(&mut rows).await.map(|()| "stream"),
+        Bench::Blob => blob::run(&mut rows, args).await.map(|()| "blob"),
+        Bench::Discovery => discovery::run(&mut rows).await.map(|()| "discovery"),
+        Bench::Search => search::run(&mut rows).await.map(|()| "search"),
+        Bench::Lan => return lan::inside().await,
+        Bench::Source => return blob::serve(args.file.as_deref().unwrap_or(Path::new(""))).await,
     }?;
     rows.end(name, args.report.as_deref())
 }
 
 impl Rows {
-    /// Adds a figure of its measured values, at least one, in any order.
+    /// Adds a figure of its measured values, in any order.
     ///
     /// # Errors
     /// Those of standard output.
@@ -88,6 +106,16 @@ impl Rows {
         Ok(())
     }
 
+    /// Adds a figure that could not be measured here, with the reason.
+    ///
+    /// # Errors
+    /// Those of standard output.
+    pub(crate) fn absent(&mut self, figure: Figure, reason: &str) -> Result<(), Failure> {
+        let method = format!("{ABSENT}: {reason}");
+        self.output.note(&format!("{}: {method}", figure.name));
+        self.add(Figure { method, ..figure }, Vec::new())
+    }
+
     fn end(self, name: &str, report: Option<&Path>) -> Result<(), Failure> {
         if !self.output.json {
             self.output.say(&self.rows)?;
@@ -100,8 +128,14 @@ impl Rows {
 impl Human for Vec<Row> {
     fn human(&self) -> String {
         let rows = self.iter().map(|row| {
-            let (p50, p95) = (format!("{:.1}", row.p50), format!("{:.1}", row.p95));
-            [row.name.clone(), row.unit.to_owned(), p50, p95, row.runs.to_string(), row.baseline.to_owned()]
+            [
+                row.name.clone(),
+                row.unit.to_owned(),
+                value(row.p50),
+                value(row.p95),
+                row.runs.to_string(),
+                row.baseline.to_owned(),
+            ]
         });
         let columns =
             [Left("FIGURE"), Left("UNIT"), Right("P50"), Right("P95"), Right("RUNS"), Left("TO BEAT")];
@@ -120,7 +154,8 @@ fn markdown(name: &str, rows: &[Row]) -> String {
     let place = rows.first().map(|row| format!("{}, commit {}", row.machine, row.commit)).unwrap_or_default();
     let lines = rows.iter().map(|row| {
         let Row { name, unit, p50, p95, runs, method, baseline, .. } = row;
-        format!("| {name} | {unit} | {p50:.1} | {p95:.1} | {runs} | {method} | {baseline} |\n")
+        let (p50, p95) = (value(*p50), value(*p95));
+        format!("| {name} | {unit} | {p50} | {p95} | {runs} | {method} | {baseline} |\n")
     });
     format!(
         "## {name}\n\n{place}\n\n| figure | unit | p50 | p95 | runs | method | to beat |\n\
@@ -129,10 +164,14 @@ fn markdown(name: &str, rows: &[Row]) -> String {
     )
 }
 
+fn value(value: Option<f64>) -> String {
+    value.map_or_else(|| ABSENT.to_owned(), |value| format!("{value:.1}"))
+}
+
 /// Returns the nearest rank of sorted values.
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
+fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
+    sorted.get(rank - 1).copied()
 }
 
 fn machine() -> String {
@@ -157,8 +196,8 @@ mod tests {
         Row {
             name: name.into(),
             unit: "ms",
-            p50: 12.34,
-            p95: 56.0,
+            p50: Some(12.34),
+            p95: Some(56.0),
             runs: 9,
             method: "a clock".into(),
             baseline: "<= 100",
@@ -170,16 +209,17 @@ mod tests {
     #[test]
     fn percentiles_are_measured_values() {
         let values = (1..=20).map(f64::from).collect::<Vec<_>>();
-        assert_eq!((percentile(&values, 50), percentile(&values, 95)), (10.0, 19.0));
-        assert_eq!((percentile(&[7.0], 50), percentile(&[7.0], 95)), (7.0, 7.0));
-        assert_eq!(percentile(&[1.0, 2.0, 3.0], 95), 3.0);
+        assert_eq!((percentile(&values, 50), percentile(&values, 95)), (Some(10.0), Some(19.0)));
+        assert_eq!((percentile(&[7.0], 50), percentile(&[7.0], 95)), (Some(7.0), Some(7.0)));
+        assert_eq!((percentile(&[1.0, 2.0, 3.0], 95), percentile(&[], 50)), (Some(3.0), None));
     }
 
     #[test]
     fn reports_are_for_programs_and_people() {
         let folder = tempfile::tempdir().unwrap();
         let report = folder.path().join("new");
-        write_report(&report, "listen", &[row("first sound"), row("seek")]).unwrap();
+        let absent = Row { p50: None, p95: None, runs: 0, method: "n/a: refused".into(), ..row("seek") };
+        write_report(&report, "listen", &[row("first sound"), absent]).unwrap();
         let json = fs::read_to_string(report.join("listen.json")).unwrap();
         let keys = serde_json::from_str::<Vec<serde_json::Map<String, serde_json::Value>>>(&json).unwrap();
         for key in ["name", "unit", "p50", "p95", "runs", "method", "baseline", "machine", "commit"] {
@@ -193,7 +233,7 @@ mod tests {
         | figure | unit | p50 | p95 | runs | method | to beat |
         |---|---|---|---|---|---|---|
         | first sound | ms | 12.3 | 56.0 | 9 | a clock | <= 100 |
-        | seek | ms | 12.3 | 56.0 | 9 | a clock | <= 100 |
+        | seek | ms | n/a | n/a | 0 | n/a: refused | <= 100 |
         ");
     }
 }

@@ -124,12 +124,32 @@ pub(crate) struct BenchArgs {
     /// Writes the figures into a folder, as JSON and Markdown
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
+    /// What `blob` moves
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub(crate) size: u64,
+    /// What the process that `blob` starts serves
+    #[arg(long, hide = true, required_if_eq("bench", "source"))]
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Bench {
+    /// From the click to the sound, seeking, finding the LAN, and what an idle daemon costs
+    Listen,
+    /// From the request to the first sample, in every format, over loopback and over a home's link
+    Stream,
+    /// How fast verified bytes move, beside BitTorrent
+    Blob,
     /// How fast new releases spread, and what catching up costs
     Discovery,
+    /// How fast a million tracks are searched while somebody types
+    Search,
+    /// The part of `listen` that runs in a network of its own
+    #[value(hide = true)]
+    Lan,
+    /// The process that `blob` fetches from
+    #[value(hide = true)]
+    Source,
 }
 
 #[derive(Debug, Subcommand)]
