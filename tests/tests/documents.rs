@@ -8,7 +8,6 @@ use std::{
 };
 
 /// A command that the guide tells to type.
-#[derive(Debug)]
 struct Typed {
     page: String,
     words: Vec<String>,
@@ -66,9 +65,10 @@ fn every_command_of_the_guide_is_one_that_the_program_knows() {
         let names: Vec<&str> = named(command);
         let output = Command::new(tests::musicdao()).args(&names).arg("--help").output().unwrap();
         let help = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {:?}: {errors}", command.page, command.words);
         for option in command.words.iter().filter(|word| word.starts_with("--")) {
-            assert!(help.contains(option.as_str()), "{command:?}: `{}` has no {option}", names.join(" "));
+            assert!(help.contains(option.as_str()), "{}: {names:?} has no {option}", command.page);
         }
     }
 }
@@ -81,7 +81,8 @@ fn every_setting_of_the_guide_is_one_that_the_program_has() {
     for command in
         typed().iter().filter(|command| command.words.starts_with(&["config".into(), "set".into()]))
     {
-        assert!(keys.contains_key(&command.words[2]) || command.words[2] == "listen", "{command:?}");
+        let key = &command.words[2];
+        assert!(keys.contains_key(key) || key == "listen", "{}: no setting {key}", command.page);
     }
 }
 
