@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod gauge;
 pub mod inspect;
+pub mod keys;
 mod mp4;
 mod output;
 mod player;

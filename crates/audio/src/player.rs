@@ -26,6 +26,10 @@ pub const MOST_EVENTS: usize = 1024;
 const TICK: Duration = Duration::from_millis(20);
 /// How often a playing position is told.
 const POSITION_EVERY: Duration = Duration::from_millis(500);
+/// A sound card that takes nothing for this long while there is sound for it is gone, also where its driver says nothing.
+const STALL: Duration = Duration::from_secs(3);
+/// What a sound card may still hold of the sound it has taken: the end is told this much later.
+const TAIL: Duration = Duration::from_millis(300);
 /// Marks between what is decoded and what is heard; the decoder waits at more.
 pub(crate) const MOST_MARKS: usize = 64;
 
@@ -417,6 +421,10 @@ struct Timeline<T> {
     position: Duration,
     frame: u64,
     playback: Playback,
+    /// What was heard when it last moved, or needed not to.
+    moved: (u64, Instant),
+    /// When the first mark that is due became so.
+    ending: Option<Instant>,
     told_position: Option<Duration>,
     told_first_sound: bool,
 }
@@ -454,6 +462,8 @@ impl<T> Shared<T> {
             position: Duration::ZERO,
             frame: 0,
             playback: Playback::Stopped,
+            moved: (0, Instant::now()),
+            ending: None,
             told_position: None,
             told_first_sound: true,
         };
@@ -547,6 +557,7 @@ impl<T> Shared<T> {
     pub(crate) fn flush(&self) {
         let mut timeline = lock(&self.timeline);
         let heard = self.gauge.heard();
+        timeline.ending = None;
         timeline.marks.retain(|(frame, mark)| *frame <= heard || matches!(mark, Mark::Problem { .. }));
         self.gauge.flush();
         drop(timeline);
@@ -610,7 +621,7 @@ impl<T: Clone> Shared<T> {
         self.check_output(&mut timeline);
         let heard = self.gauge.heard();
         self.tell_first_sound(&mut timeline);
-        while let Some((frame, mark)) = timeline.marks.pop_front_if(|(frame, _)| *frame <= heard) {
+        while let Some((frame, mark)) = self.next_mark(&mut timeline, heard) {
             self.apply(&mut timeline, frame, mark);
             self.gauge.wake_decoder();
         }
@@ -620,6 +631,18 @@ impl<T: Clone> Shared<T> {
             self.emit(Event::Playback(playback));
         }
         self.tell_position(&mut timeline);
+    }
+
+    /// Takes the next mark that has been reached. Those that end the sound wait until the sound card is through.
+    fn next_mark(&self, timeline: &mut Timeline<T>, heard: u64) -> Option<(u64, Mark<T>)> {
+        let (frame, mark) = timeline.marks.front()?;
+        let ends = matches!(mark, Mark::End | Mark::Slept) && self.realtime.load(Ordering::Acquire);
+        let since = (*frame <= heard).then(|| *timeline.ending.get_or_insert_with(Instant::now))?;
+        if ends && since.elapsed() < TAIL {
+            return None;
+        }
+        timeline.ending = None;
+        timeline.marks.pop_front()
     }
 
     fn apply(&self, timeline: &mut Timeline<T>, frame: u64, mark: Mark<T>) {
@@ -648,12 +671,26 @@ impl<T: Clone> Shared<T> {
 
     /// An output that failed pauses the player; the next play opens it again.
     fn check_output(&self, timeline: &mut Timeline<T>) {
+        self.check_progress(timeline);
         let Some(error) = self.gauge.take_fault() else { return };
         timeline.position = self.position(timeline);
         timeline.frame = self.gauge.heard();
         self.settings().reopen = true;
         self.silence();
         self.emit(Event::Problem { entry: timeline.entry.clone(), problem: Problem::Output(error) });
+    }
+
+    fn check_progress(&self, timeline: &mut Timeline<T>) {
+        let heard = self.gauge.heard();
+        let due = self.realtime.load(Ordering::Acquire)
+            && self.gauge.playing.load(Ordering::Acquire)
+            && !self.gauge.is_dry();
+        if !due || heard != timeline.moved.0 {
+            timeline.moved = (heard, Instant::now());
+        } else if timeline.moved.1.elapsed() > STALL {
+            timeline.moved.1 = Instant::now();
+            self.gauge.fail(OutputError::Lost("it takes no more sound".to_owned()));
+        }
     }
 
     /// Pauses because the output cannot go on.
