@@ -3,7 +3,7 @@ use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use domain::{BlobHash, Identity, PeerId};
 
-use crate::{Blobs, DhtConfig, Lan, PortMapping, RelayLimits, RelayPolicy, Transport, Udp};
+use crate::{Blobs, DhtConfig, Lan, PortMapping, RelayLimits, RelayPolicy, Transport};
 
 /// How a network is set up.
 #[derive(Clone)]
@@ -46,6 +46,8 @@ pub struct Limits {
     pub request_body: usize,
     /// Longest time one request may take to arrive, to be answered or to be read.
     pub request_time: Duration,
+    /// Longest time a handshake and the hellos may take.
+    pub greeting: Duration,
     /// Longest silence before a connection counts as dead.
     pub idle: Duration,
     /// How often an idle connection is kept alive; routers forget UDP flows after 30 seconds.
@@ -61,6 +63,11 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Says whether this peer may have this blob.
     fn may_serve(&self, peer: PeerId, hash: &BlobHash) -> bool;
+
+    /// Counts bytes of a blob, proofs included, that went to a peer.
+    fn served(&self, peer: PeerId, hash: &BlobHash, bytes: u64) {
+        let _ = (peer, hash, bytes);
+    }
 }
 
 /// What a [`Handler`] answers a request with, later.
@@ -76,7 +83,7 @@ impl Config {
         Self {
             identity,
             listen: SocketAddr::from(([0u16; 8], 0)),
-            transport: Arc::new(Udp),
+            transport: default_transport(),
             handler: Arc::new(RefuseAll),
             blobs,
             limits: Limits::default(),
@@ -89,6 +96,16 @@ impl Config {
     }
 }
 
+#[cfg(not(target_os = "android"))]
+fn default_transport() -> Arc<dyn Transport> {
+    Arc::new(crate::Udp)
+}
+
+#[cfg(target_os = "android")]
+fn default_transport() -> Arc<dyn Transport> {
+    Arc::new(crate::PlainUdp)
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -97,6 +114,7 @@ impl Default for Limits {
             requests: 32,
             request_body: 64 * 1024,
             request_time: Duration::from_secs(30),
+            greeting: Duration::from_secs(10),
             idle: Duration::from_secs(45),
             keep_alive: Duration::from_secs(15),
             upload: None,

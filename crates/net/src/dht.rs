@@ -189,11 +189,20 @@ impl Dht {
         self.0.poke.notify_one();
     }
 
-    /// Looks up where an identity may be reached; only what its own key signed counts.
+    /// Looks up where an identity may be reached: the newest of what comes within the time and is signed by
+    /// its own key.
     pub async fn resolve(&self, peer: PeerId, within: Duration) -> Option<Contact> {
-        let newest = self.0.node.get_mutable_most_recent(peer.as_bytes(), Some(SALT));
-        let item = timeout(within, newest).await.ok().flatten()?;
-        Contact::decode(item.value()).ok()
+        let mut newest: Option<MutableItem> = None;
+        let mut answers = self.0.node.get_mutable(peer.as_bytes(), Some(SALT), None);
+        let collect = async {
+            while let Some(item) = answers.next().await {
+                if newest.as_ref().is_none_or(|newest| newest.seq() < item.seq()) {
+                    newest = Some(item);
+                }
+            }
+        };
+        let _ = timeout(within, collect).await;
+        Contact::decode(newest?.value()).ok()
     }
 
     /// Announces what is kept until the network ends.

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -20,7 +20,7 @@ use crate::{
     contact::{Contact, Relay},
     error::NetError,
     event::Path,
-    greet::{GREETING, Greeted, Greeting, greet},
+    greet::{Greeted, Greeting, greet},
     link::Link,
     network::Shared,
     punch,
@@ -58,6 +58,7 @@ pub(crate) async fn connect(shared: &Arc<Shared>, peer: PeerId, contact: &Contac
     if let Err(Unwanted::Blocked) = shared.sessions().admit(&peer, true, usize::MAX) {
         return Err(NetError::Blocked(peer));
     }
+    let _dialling = Dialling::new(shared, peer);
     tokio::select! {
         biased;
         () = linked(shared, peer) => Ok(()),
@@ -147,10 +148,11 @@ async fn establish(
 ) -> Result<(), NetError> {
     let greeting = Greeting { connection, path, dialled: true, purpose: Purpose::Connect };
     let _turn = shared.turns.turn(peer).await;
-    match greet(shared, greeting).await {
+    let within = shared.config.limits.greeting;
+    match timeout(within, greet(shared, greeting)).await.unwrap_or(Err(NetError::Timeout("the greeting"))) {
         Ok(Greeted::Session) => Ok(()),
         Ok(Greeted::Elsewhere) => {
-            let waited = timeout(GREETING, linked(shared, peer)).await;
+            let waited = timeout(within, linked(shared, peer)).await;
             waited.map_err(|_| NetError::PeerUnreachable(peer))
         }
         Err(error) => Err(error),
@@ -222,7 +224,8 @@ async fn relayed(shared: &Arc<Shared>, helper: &Link, peer: PeerId) -> Result<()
 /// Makes a session over a circuit, which stays open as long as it is used.
 async fn over_circuit(shared: &Arc<Shared>, helper: &Link, peer: PeerId) -> Result<(), NetError> {
     let circuit = relay::open(shared, helper, peer).await?;
-    let connection = shared.endpoint.dial(peer, circuit.addr).await?;
+    let connection = shared.endpoint.dial(peer, circuit.addr)?;
+    let connection = connection.await.map_err(|error| NetError::lost(peer, error))?;
     establish(shared, peer, connection.clone(), Path::Relayed).await?;
     tokio::spawn(keep(connection, circuit));
     if let Some(link) = shared.link(&peer) {
@@ -262,21 +265,60 @@ pub(crate) async fn renew(shared: &Arc<Shared>, link: &Link) -> Result<(), NetEr
     let connection = connection.unwrap_or(Err(NetError::PeerUnreachable(peer)))?;
     let greeting = Greeting { connection, path: Path::Direct, dialled: true, purpose: Purpose::Renew };
     let _turn = shared.turns.turn(peer).await;
-    greet(shared, greeting).await.map(drop)
+    let greeted = timeout(shared.config.limits.greeting, greet(shared, greeting)).await;
+    greeted.unwrap_or(Err(NetError::Timeout("the greeting"))).map(drop)
 }
 
 /// Lets the dials of one peer greet one after the other, so that a second one betters the first one's session
-/// instead of displacing it.
+/// instead of displacing it; and knows who is being dialled.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<HashMap<PeerId, Arc<tokio::sync::Mutex<()>>>>);
+pub(crate) struct Turns {
+    greeting: Mutex<HashMap<PeerId, Arc<tokio::sync::Mutex<()>>>>,
+    dialling: Mutex<HashMap<PeerId, usize>>,
+}
 
 impl Turns {
+    pub(crate) fn is_dialling(&self, peer: &PeerId) -> bool {
+        self.dialling().contains_key(peer)
+    }
+
     async fn turn(&self, peer: PeerId) -> OwnedMutexGuard<()> {
         let turn = {
-            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turns = self.greeting.lock().unwrap_or_else(PoisonError::into_inner);
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             turns.entry(peer).or_default().clone()
         };
         turn.lock_owned().await
+    }
+
+    fn dialling(&self) -> MutexGuard<'_, HashMap<PeerId, usize>> {
+        self.dialling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a dial while it lasts.
+struct Dialling<'a> {
+    shared: &'a Shared,
+    peer: PeerId,
+}
+
+impl<'a> Dialling<'a> {
+    fn new(shared: &'a Shared, peer: PeerId) -> Self {
+        *shared.turns.dialling().entry(peer).or_default() += 1;
+        Self { shared, peer }
+    }
+}
+
+impl Drop for Dialling<'_> {
+    fn drop(&mut self) {
+        let mut dialling = self.shared.turns.dialling();
+        if let Some(count) = dialling.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                dialling.remove(&self.peer);
+            }
+        }
+        drop(dialling);
+        self.shared.sessions_changed();
     }
 }

@@ -5,7 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use domain::PeerId;
 use quinn::{
     AsyncUdpSocket, ClientConfig, Connecting, Connection, ConnectionError, EndpointConfig, IdleTimeout,
-    Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt, congestion::CubicConfig,
+    Incoming, MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    congestion::CubicConfig,
 };
 
 use crate::{
@@ -30,6 +31,8 @@ const CONTROL_STREAMS: u32 = 4;
 const INITIAL_WINDOW: u64 = 32 * 1200;
 /// Bytes of relayed datagrams that wait on a connection; older ones give way, as in a router.
 const DATAGRAMS: usize = 256 * 1024;
+/// Largest packet that is tried: what a jumbo frame of 9000 bytes carries over IPv6.
+const LARGEST_PACKET: u16 = 9000 - 40 - 8;
 /// Assumed round trip before the first measurement, which spaces the first resends.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
 
@@ -56,7 +59,8 @@ impl Endpoint {
         let relayed = Setup::new(&tls, relayed(transport(&config.limits)));
         let listen = |source| NetError::Listen { addr: config.listen, source };
         let (runtime, server) = (Arc::new(TokioRuntime), Some(direct.server.as_ref().clone()));
-        let options = EndpointConfig::default();
+        let mut options = EndpointConfig::default();
+        options.max_udp_payload_size(LARGEST_PACKET).expect("a jumbo frame is above QUIC's least size");
         let quinn = quinn::Endpoint::new_with_abstract_socket(options, server, socket, runtime);
         Ok(Self { quinn: quinn.map_err(listen)?, tls, direct, relayed })
     }
@@ -70,13 +74,12 @@ impl Endpoint {
         self.tls.random()
     }
 
-    /// Dials an address and insists on the peer's key.
-    pub(crate) async fn dial(&self, peer: PeerId, addr: SocketAddr) -> Result<Connection, NetError> {
+    /// Begins to dial an address, insisting on the peer's key.
+    pub(crate) fn dial(&self, peer: PeerId, addr: SocketAddr) -> Result<Connecting, NetError> {
         let setup = if is_circuit(&addr) { &self.relayed } else { &self.direct };
         let name = tls::server_name(&peer);
         let connecting = self.quinn.connect_with(setup.client.clone(), addr, &name);
-        let connecting = connecting.map_err(|error| NetError::lost(peer, error))?;
-        connecting.await.map_err(|error| NetError::lost(peer, error))
+        connecting.map_err(|error| NetError::lost(peer, error))
     }
 
     /// Dials an address and takes whoever answers.
@@ -113,6 +116,8 @@ fn relayed(mut config: TransportConfig) -> TransportConfig {
 fn transport(limits: &Limits) -> TransportConfig {
     let mut cubic = CubicConfig::default();
     cubic.initial_window(INITIAL_WINDOW);
+    let mut mtu = MtuDiscoveryConfig::default();
+    mtu.upper_bound(LARGEST_PACKET);
     let mut config = TransportConfig::default();
     config
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
@@ -121,6 +126,7 @@ fn transport(limits: &Limits) -> TransportConfig {
         .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(CONTROL_STREAMS))
         .initial_rtt(INITIAL_RTT)
+        .mtu_discovery_config(Some(mtu))
         .datagram_receive_buffer_size(Some(DATAGRAMS))
         .datagram_send_buffer_size(DATAGRAMS)
         .keep_alive_interval(Some(limits.keep_alive))

@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use tracing::debug;
 
 use crate::{
-    close,
+    close, early,
     error::NetError,
     event::{DownReason, Event, Path},
     frames::Frames,
@@ -24,8 +24,8 @@ use crate::{
     wire::{FrameKind, Hello, VERSION, frame_header},
 };
 
-/// How long a handshake and the hellos may take.
-pub(crate) const GREETING: Duration = Duration::from_secs(10);
+/// How long a peer may take to say where it sees this node.
+const OBSERVATION: Duration = Duration::from_secs(10);
 /// Handshakes of strangers at a time; above it an address must prove itself first (QUIC retry).
 const UNPROVEN: usize = 64;
 /// Handshakes of strangers at a time at all.
@@ -79,8 +79,8 @@ pub(crate) async fn accept_all(shared: Arc<Shared>) {
         let shared = shared.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            let from = incoming.remote_address();
-            if let Err(error) = timeout(GREETING, accept(shared, incoming)).await.unwrap_or(Ok(())) {
+            let (from, within) = (incoming.remote_address(), shared.config.limits.greeting);
+            if let Err(error) = timeout(within, accept(shared, incoming)).await.unwrap_or(Ok(())) {
                 debug!(%from, %error, "connection refused");
             }
         });
@@ -91,7 +91,8 @@ async fn accept(shared: Arc<Shared>, incoming: Incoming) -> Result<(), NetError>
     let from = canonical(incoming.remote_address());
     let path = if is_circuit(&from) { Path::Relayed } else { Path::Direct };
     let lost = |error| NetError::lost(shared.id, error);
-    let connection = shared.endpoint.accept(incoming).map_err(lost)?.await.map_err(lost)?;
+    let connecting = shared.endpoint.accept(incoming).map_err(lost)?;
+    let connection = early::accept(&shared, connecting).await.map_err(lost)?;
     if path == Path::Direct {
         shared.reach().accepted(from);
     }
@@ -225,7 +226,7 @@ fn begin(shared: &Arc<Shared>, peer: PeerId, commit: Commit, lane: Lane) {
 
 /// Asks a new peer where it sees this node.
 async fn look_at_ourselves(shared: Weak<Shared>, peer: PeerId, connection: Connection) {
-    let observed = timeout(GREETING, streams::observe(peer, connection)).await;
+    let observed = timeout(OBSERVATION, streams::observe(peer, connection)).await;
     if let (Ok(Ok(addr)), Some(shared)) = (observed, shared.upgrade()) {
         shared.reach().observed(peer, addr);
         shared.tell_external_address().await;

@@ -20,6 +20,7 @@ use crate::{
     contact::Contact,
     dht::Dht,
     dial::Turns,
+    early::{self, Early},
     endpoint::Endpoint,
     error::NetError,
     event::{DownReason, EVENT_QUEUE, Event, EventReceiver, Path},
@@ -80,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) forwarder: Forwarder,
     /// The probes that are waited for.
     pub(crate) awaited: Awaited,
+    /// Connections over which reads can go out before the handshake ends.
+    pub(crate) early: Early,
     /// Which dial of a peer greets.
     pub(crate) turns: Turns,
     /// Says that the router should be asked again.
@@ -92,7 +95,7 @@ pub(crate) struct Shared {
     dht: Mutex<Option<Dht>>,
     mapping: Mutex<Option<JoinHandle<()>>>,
     /// Pays for served bytes where the upload rate is limited.
-    pub(crate) bucket: Option<Bucket>,
+    pub(crate) bucket: Bucket,
     sessions: Mutex<Sessions>,
 }
 
@@ -150,6 +153,11 @@ impl Network {
     /// Returns where the socket listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.local_addr()
+    }
+
+    /// Limits the bytes per second of blobs that are served from now on, all peers together; `None` is no limit.
+    pub fn set_upload_limit(&self, rate: Option<u64>) {
+        self.shared.bucket.set_rate(rate);
     }
 
     /// Makes a session with a peer, dialling its addresses; returns at once when there is one.
@@ -307,7 +315,7 @@ impl Shared {
         let now = Instant::now();
         Self {
             id: config.identity.id(),
-            bucket: config.limits.upload.map(|rate| Bucket::new(rate, now)),
+            bucket: Bucket::new(config.limits.upload, now),
             forwarder: Forwarder::new(config.relay_limits.clone(), now),
             config,
             endpoint,
@@ -316,6 +324,7 @@ impl Shared {
             overlay: Mutex::new(overlay),
             changes: watch::Sender::new(0),
             awaited: Awaited::default(),
+            early: Early::default(),
             turns: Turns::default(),
             remap: Arc::default(),
             closed: watch::Sender::new(false),
@@ -357,10 +366,29 @@ impl Shared {
         }
     }
 
-    /// Dials an address, remembering that the answer will be no stranger's.
+    /// Dials an address, remembering that the answer will be no stranger's. Where the peer was met before,
+    /// reads may go out with the first packet.
     pub(crate) async fn dial(&self, peer: PeerId, addr: SocketAddr) -> Result<Connection, NetError> {
         self.reach().dialled(addr);
-        self.endpoint.dial(peer, addr).await
+        let connecting = self.endpoint.dial(peer, addr)?;
+        early::establish(self, peer, connecting).await
+    }
+
+    /// Returns the connection of the session with a peer, else one over which reads can go out already; waits
+    /// while the peer is being dialled.
+    pub(crate) async fn connection(&self, peer: PeerId) -> Result<Connection, NetError> {
+        let mut changes = self.changes.subscribe();
+        loop {
+            if let Some(link) = self.link(&peer) {
+                return Ok(link.connection());
+            }
+            if let Some(connection) = self.early.connection(&peer) {
+                return Ok(connection);
+            }
+            if !self.turns.is_dialling(&peer) || changes.changed().await.is_err() {
+                return Err(NetError::NotConnected(peer));
+            }
+        }
     }
 
     /// Takes a circuit away, and with it the session whose only path it is.

@@ -1,7 +1,10 @@
 //! Blobs for peers: what the node allows, of what is here, at the rate that is set.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,11 +17,11 @@ use crate::{
     blobs::Blob,
     error::NetError,
     network::Shared,
-    streams::{finished, reply},
+    streams::{reply, written},
     wire::{BlobReply, BlobRequest, MAX_RANGES, Reply, group_count},
 };
 
-/// Bytes paid for at a time when the rate is limited, so that small answers slip between large ones.
+/// Bytes paid for and written at a time, so that small answers slip between large ones.
 const SLICE: usize = 64 * 1024;
 /// How long a burst may be saved up.
 const BURST: Duration = Duration::from_millis(250);
@@ -26,22 +29,32 @@ const BURST: Duration = Duration::from_millis(250);
 /// A token bucket: bytes per second, all peers together, first come first served.
 #[derive(Debug)]
 pub(crate) struct Bucket {
-    rate: u64,
+    /// Zero is no limit.
+    rate: AtomicU64,
     /// When the bytes promised so far will have been paid for.
     paid: Mutex<Instant>,
 }
 
 impl Bucket {
-    pub(crate) fn new(rate: u64, now: Instant) -> Self {
-        Self { rate: rate.max(1), paid: Mutex::new(now) }
+    pub(crate) fn new(rate: Option<u64>, now: Instant) -> Self {
+        Self { rate: AtomicU64::new(rate.unwrap_or(0)), paid: Mutex::new(now) }
+    }
+
+    /// Sets the rate from now on.
+    pub(crate) fn set_rate(&self, rate: Option<u64>) {
+        self.rate.store(rate.unwrap_or(0), Relaxed);
     }
 
     /// Waits until these bytes may be sent.
     async fn pay(&self, bytes: usize) {
+        let rate = self.rate.load(Relaxed);
+        if rate == 0 {
+            return;
+        }
         let mut paid = self.paid.lock().await;
         let now = Instant::now();
         let from = (*paid).max(now.checked_sub(BURST).unwrap_or(now));
-        *paid = from + Duration::from_secs_f64(bytes as f64 / self.rate as f64);
+        *paid = from + Duration::from_secs_f64(bytes as f64 / rate as f64);
         let wait = paid.saturating_duration_since(now);
         tokio::time::sleep(wait).await;
     }
@@ -62,21 +75,23 @@ pub(crate) async fn blob(
         Err(BlobError::NotFound(_)) => return reply(peer, &mut send, &Reply::NotFound).await,
         Err(error) => return Err(error.into()),
     };
+    let hash = request.hash;
     let groups = granted(&blob, request);
     let head = BlobReply { size: blob.size(), complete: blob.is_complete(), groups: groups.clone() };
     let encoded = crate::blobs::blocking(move || blob.encode(&groups)).await?;
-    let sent = async {
-        send.write_chunk(Reply::Blob(head).encode()).await?;
-        let Some(bucket) = &shared.bucket else { return send.write_chunk(encoded).await };
-        for at in (0..encoded.len()).step_by(SLICE) {
-            let slice = encoded.slice(at..encoded.len().min(at + SLICE));
-            bucket.pay(slice.len()).await;
-            send.write_chunk(slice).await?;
-        }
-        Ok(())
-    };
-    let sent = timeout(shared.config.limits.request_time, sent).await;
-    finished(peer, sent, &mut send)
+    let within = shared.config.limits.request_time;
+    let begun = timeout(within, send.write_chunk(Reply::Blob(head).encode())).await;
+    written(peer, begun, &mut send)?;
+    for at in (0..encoded.len()).step_by(SLICE) {
+        let slice = encoded.slice(at..encoded.len().min(at + SLICE));
+        let bytes = slice.len();
+        shared.bucket.pay(bytes).await;
+        let taken = timeout(within, send.write_chunk(slice)).await;
+        written(peer, taken, &mut send)?;
+        shared.config.handler.served(peer, &hash, bytes as u64);
+    }
+    let _ = send.finish();
+    Ok(())
 }
 
 /// What of the request is here; the last group is added for an asker that needs the size proven.

@@ -8,8 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use domain::PeerId;
-use quinn::{Connection, ReadExactError, ReadToEndError, RecvStream, SendStream};
-use tokio::{sync::Semaphore, time::timeout};
+use quinn::{Connection, ReadExactError, ReadToEndError, RecvStream, SendStream, WriteError};
+use tokio::{
+    sync::Semaphore,
+    time::{error::Elapsed, timeout},
+};
 use tracing::debug;
 
 use crate::{
@@ -48,20 +51,32 @@ pub(crate) async fn serve(shared: Weak<Shared>, peer: PeerId, connection: Connec
 }
 
 /// One stream that a peer opened.
-struct Asked {
-    shared: Arc<Shared>,
-    peer: PeerId,
-    connection: Connection,
-    send: SendStream,
-    recv: RecvStream,
+pub(crate) struct Asked {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) peer: PeerId,
+    pub(crate) connection: Connection,
+    pub(crate) send: SendStream,
+    pub(crate) recv: RecvStream,
 }
 
 impl Asked {
-    async fn answer(mut self) -> Result<(), NetError> {
-        let opening = timeout(HEADER_TIME, header(self.peer, &mut self.recv)).await;
+    /// Answers what came before the handshake ended: only reads, as anybody may have recorded and repeated it.
+    pub(crate) async fn answer_early(mut self) -> Result<(), NetError> {
+        match self.opening().await? {
+            Opening::Blob(request) => serve::blob(&self.shared, self.peer, request, self.send).await,
+            _ => self.reply(Reply::Refused).await,
+        }
+    }
+
+    async fn opening(&mut self) -> Result<Opening, NetError> {
+        let within = HEADER_TIME.min(self.shared.config.limits.request_time);
+        let opening = timeout(within, header(self.peer, &mut self.recv)).await;
         let opening = opening.unwrap_or(Err(NetError::Timeout("a request's header")))?;
-        let opening = Opening::decode(&opening).map_err(|error| NetError::protocol(self.peer, error))?;
-        match opening {
+        Opening::decode(&opening).map_err(|error| NetError::protocol(self.peer, error))
+    }
+
+    async fn answer(mut self) -> Result<(), NetError> {
+        match self.opening().await? {
             Opening::Request => self.answer_request().await,
             Opening::Blob(request) => serve::blob(&self.shared, self.peer, request, self.send).await,
             Opening::Observe => {
@@ -102,8 +117,10 @@ impl Asked {
             Err(_) => return self.reply(Reply::Busy).await,
         };
         let pieces = &mut [Reply::Ok.encode(), body];
-        let written = timeout(limits.request_time, self.send.write_all_chunks(pieces)).await;
-        finished(self.peer, written, &mut self.send)
+        let taken = timeout(limits.request_time, self.send.write_all_chunks(pieces)).await;
+        written(self.peer, taken, &mut self.send)?;
+        let _ = self.send.finish();
+        Ok(())
     }
 
     async fn reply(mut self, answer: Reply) -> Result<(), NetError> {
@@ -175,18 +192,14 @@ pub(crate) async fn write_reply(peer: PeerId, send: &mut SendStream, reply: &Rep
     send.write_chunk(reply.encode()).await.map_err(|error| NetError::lost(peer, error))
 }
 
-/// Ends an answer whose writing was given a time.
-pub(crate) fn finished<T, E: std::error::Error>(
+/// Judges a write that was given a time; who does not take it in time is too slow to wait for.
+pub(crate) fn written(
     peer: PeerId,
-    written: Result<Result<T, E>, tokio::time::error::Elapsed>,
+    written: Result<Result<(), WriteError>, Elapsed>,
     send: &mut SendStream,
 ) -> Result<(), NetError> {
     match written {
-        Ok(Ok(_)) => {
-            let _ = send.finish();
-            Ok(())
-        }
-        Ok(Err(error)) => Err(NetError::lost(peer, error)),
+        Ok(result) => result.map_err(|error| NetError::lost(peer, error)),
         Err(_) => {
             let _ = send.reset(close::SLOW);
             Err(NetError::Slow(peer))

@@ -122,7 +122,7 @@ impl Blob {
         if end - start > MAX_READ {
             return Err(BlobError::TooLarge(end - start));
         }
-        let state = self.state().clone();
+        let state = self.present_state()?;
         let groups = groups_of(&(start..end));
         if !state.groups.has_all(groups.clone()) {
             return Err(BlobError::NotHeld { hash: self.0.hash, start, end });
@@ -202,13 +202,7 @@ impl Blob {
     /// Writes verified content; readers see it when this returns. Blocks on the disk.
     pub(crate) fn write(&self, verified: &Verified) -> Result<(), BlobError> {
         self.unmap()?;
-        let (data, tree) = {
-            let state = self.state();
-            if state.removed {
-                return Err(BlobError::Removed(self.0.hash));
-            }
-            (state.data.clone(), state.tree.clone())
-        };
+        let State { data, tree, .. } = self.present_state()?;
         for (node, pair) in &verified.pairs {
             tree.save_pair(*node, pair).map_err(self.io())?;
         }
@@ -256,7 +250,7 @@ impl Blob {
 
     /// Encodes those of the groups that are here, with proofs; blocks on the disk.
     pub(crate) fn encode(&self, groups: &[Range<u64>]) -> Result<Bytes, BlobError> {
-        let state = self.state().clone();
+        let state = self.present_state()?;
         match state.tree.encode(&state.data, groups) {
             Ok(bytes) => Ok(bytes),
             Err(EncodeError::Io(error)) => Err(self.io()(error)),
@@ -275,10 +269,13 @@ impl Blob {
         self.state().groups.clone()
     }
 
-    /// Deletes the files and wakes who waits; open readers keep what they opened.
+    /// Deletes the files and wakes who waits. Open files are emptied, as their room is wanted now.
     pub(crate) fn remove(&self) {
-        self.0.paths.delete();
         self.change(|state| state.removed = true);
+        let state = self.state();
+        let _ = state.data.set_len(0);
+        state.tree.clear();
+        self.0.paths.delete();
     }
 
     /// Takes over files that were completed elsewhere under the final names.
@@ -295,7 +292,10 @@ impl Blob {
 
     /// Re-verifies everything after a mismatch and goes on with what is still good.
     fn lose_corrupt(&self) -> BlobError {
-        let state = self.state().clone();
+        let state = match self.present_state() {
+            Ok(state) => state,
+            Err(removed) => return removed,
+        };
         let verified = state.tree.verified(&state.data);
         let _ = fs::remove_file(&self.0.paths.map);
         if state.sealed {
@@ -320,6 +320,11 @@ impl Blob {
         }
         self.change(|state| state.mapped = false);
         Ok(())
+    }
+
+    fn present_state(&self) -> Result<State, BlobError> {
+        let state = self.state();
+        if state.removed { Err(BlobError::Removed(self.0.hash)) } else { Ok(state.clone()) }
     }
 
     fn sync(&self, state: &State) -> Result<(), BlobError> {

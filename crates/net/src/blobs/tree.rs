@@ -105,6 +105,11 @@ impl TreeFile {
         self.file.sync_data()
     }
 
+    /// Gives up what is there, for a blob that is removed.
+    pub(crate) fn clear(&self) {
+        let _ = self.file.set_len(0);
+    }
+
     /// Encodes groups with their proofs, each verified as it is read.
     pub(crate) fn encode(&self, data: &File, groups: &[Range<u64>]) -> Result<Bytes, EncodeError> {
         let expected: u64 =

@@ -1,10 +1,4 @@
-use std::{
-    collections::HashMap,
-    io,
-    ops::Range,
-    sync::{Arc, Weak},
-    time::Instant,
-};
+use std::{collections::HashMap, io, ops::Range, sync::Arc, time::Instant};
 
 use bao_tree::io::{
     BaoContentItem, DecodeError,
@@ -39,8 +33,8 @@ pub(crate) struct Ended {
 }
 
 /// Makes one request and keeps what verifies of its answer.
-pub(crate) async fn fly(shared: Weak<Shared>, state: Arc<State>, order: Order) -> Ended {
-    let result = match shared.upgrade() {
+pub(crate) async fn fly(state: Arc<State>, order: Order) -> Ended {
+    let result = match state.shared.upgrade() {
         Some(shared) => fetch(&shared, &state, &order).await,
         None => Err(NetError::Closed),
     };
@@ -49,7 +43,6 @@ pub(crate) async fn fly(shared: Weak<Shared>, state: Arc<State>, order: Order) -
 
 /// Tells the plan how a request ended; an error here is the end of the download.
 pub(crate) async fn settle(
-    shared: &Weak<Shared>,
     state: &State,
     handles: &mut HashMap<FlightId, AbortHandle>,
     ended: Ended,
@@ -65,7 +58,7 @@ pub(crate) async fn settle(
         Err(NetError::Blob(error)) => return Err(error.into()),
         Err(NetError::Closed) => return Err(NetError::Closed),
         Err(NetError::HashMismatch { .. } | NetError::Protocol { .. }) => {
-            if let Some(shared) = shared.upgrade() {
+            if let Some(shared) = state.shared.upgrade() {
                 let _ = shared.events.send(Event::BadProvider { peer, hash }).await;
             }
             Outcome::Lied
@@ -81,13 +74,15 @@ pub(crate) async fn settle(
 /// Returns the groups that were asked for and are not at the provider.
 async fn fetch(shared: &Arc<Shared>, state: &State, order: &Order) -> Result<Vec<Range<u64>>, NetError> {
     let peer = order.provider;
-    let link = shared.link(&peer).ok_or(NetError::NotConnected(peer))?;
-    let connection = link.connection();
+    let connection = shared.connection(peer).await?;
     state.plan().set_latency(peer, connection.rtt());
     let groups = vec![order.groups.clone()];
     let request = BlobRequest { hash: state.hash, groups, tail: order.tail };
     let (reply, stream) = streams::blob(peer, &connection, request).await?;
     check(state, order, &reply)?;
+    if !is_size_sure(state, order, &reply) {
+        return Ok(vec![order.groups.clone()]);
+    }
     let blob = sized(shared, state, order, reply.size).await?;
     receive(state, order, &blob, &reply, stream).await?;
     Ok(lacking(order, &reply))
@@ -112,6 +107,13 @@ fn check(state: &State, order: &Order, reply: &BlobReply) -> Result<(), NetError
     };
     let good = reply.groups.iter().all(|range| range.end <= last + 1 && asked(range));
     if good { Ok(()) } else { Err(NetError::protocol(peer, "groups that were not asked for")) }
+}
+
+/// A size that nobody signed is taken only with its proof, the last group.
+fn is_size_sure(state: &State, order: &Order, reply: &BlobReply) -> bool {
+    let last = group_count(reply.size) - 1;
+    let proof = order.tail && reply.groups.last().is_some_and(|range| range.contains(&last));
+    proof || state.expected.is_some() || state.blob().is_some_and(|blob| blob.is_size_proven())
 }
 
 /// Returns the blob in the size that the provider names, unless another claim is being checked.

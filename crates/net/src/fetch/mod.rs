@@ -52,6 +52,7 @@ pub struct Progress {
 /// What the handles and the task of one download share.
 #[derive(Debug)]
 pub(crate) struct State {
+    shared: Weak<Shared>,
     hash: BlobHash,
     /// The size that the caller knows from a signed record.
     expected: Option<u64>,
@@ -83,9 +84,16 @@ impl Download {
         self.state.progress.subscribe()
     }
 
-    /// Adds a connected peer that may have it. A peer that lied about this blob before is not asked again.
+    /// Adds a peer that may have it and is connected, or is being dialled: where it was met before, the first
+    /// request then goes out with the first packet. A peer that lied about this blob is not asked again.
     pub fn add_provider(&self, peer: PeerId) {
-        self.state.plan().add_provider(peer);
+        let link = self.state.shared.upgrade().and_then(|shared| shared.link(&peer));
+        let mut plan = self.state.plan();
+        plan.add_provider(peer);
+        if let Some(link) = link {
+            plan.set_latency(peer, link.connection().rtt());
+        }
+        drop(plan);
         self.state.report();
         self.state.poke.notify_one();
     }
@@ -157,9 +165,10 @@ impl Download {
 }
 
 impl State {
-    fn new(hash: BlobHash, expected: Option<u64>) -> Self {
+    fn new(shared: Weak<Shared>, hash: BlobHash, expected: Option<u64>) -> Self {
         let progress = Progress { size: expected, ..Progress::default() };
         Self {
+            shared,
             hash,
             expected,
             plan: Mutex::default(),
@@ -217,38 +226,38 @@ impl Drop for Guard {
 
 /// Begins a download. With a size from a signed record, a provider that names another is not asked.
 pub(crate) fn begin(shared: &Arc<Shared>, hash: BlobHash, expected: Option<u64>) -> Download {
-    let state = Arc::new(State::new(hash, expected));
-    tokio::spawn(run(Arc::downgrade(shared), state.clone()));
+    let state = Arc::new(State::new(Arc::downgrade(shared), hash, expected));
+    tokio::spawn(run(state.clone()));
     let guard = Arc::new(Guard(Arc::downgrade(&state)));
     Download { state, _guard: guard }
 }
 
-async fn run(shared: Weak<Shared>, state: Arc<State>) {
+async fn run(state: Arc<State>) {
     let mut failed = state.failed.subscribe();
     tokio::select! {
         biased;
         _ = failure(&mut failed) => {}
-        error = drive(shared, state.clone()) => if let Err(error) = error { state.fail(error) },
+        error = drive(&state) => if let Err(error) = error { state.fail(error) },
     }
     if let Some(blob) = state.blob() {
         let _ = crate::blobs::blocking(move || blob.checkpoint()).await;
     }
 }
 
-async fn drive(shared: Weak<Shared>, state: Arc<State>) -> Result<(), NetError> {
-    open(&shared, &state).await?;
+async fn drive(state: &Arc<State>) -> Result<(), NetError> {
+    open(state).await?;
     let mut flights = JoinSet::new();
     let mut handles: HashMap<FlightId, AbortHandle> = HashMap::new();
     let mut checkpoint = tokio::time::interval(CHECKPOINT);
     loop {
-        if state.plan().is_complete() && finish(&state).await? {
+        if state.plan().is_complete() && finish(state).await? {
             return Ok(());
         }
-        let wake = launch(&shared, &state, &mut flights, &mut handles);
+        let wake = launch(state, &mut flights, &mut handles);
         tokio::select! {
             () = state.poke.notified() => {}
             Some(ended) = flights.join_next() => match ended {
-                Ok(ended) => flight::settle(&shared, &state, &mut handles, ended).await?,
+                Ok(ended) => flight::settle(state, &mut handles, ended).await?,
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Err(_) => {}
             },
@@ -263,8 +272,8 @@ async fn drive(shared: Weak<Shared>, state: Arc<State>) -> Result<(), NetError> 
 }
 
 /// Starts from what is on disk.
-async fn open(shared: &Weak<Shared>, state: &State) -> Result<(), NetError> {
-    let Some(shared) = shared.upgrade() else { return Err(NetError::Closed) };
+async fn open(state: &State) -> Result<(), NetError> {
+    let Some(shared) = state.shared.upgrade() else { return Err(NetError::Closed) };
     let found = match state.expected {
         Some(size) => shared.config.blobs.begin(state.hash, size).await,
         None => shared.config.blobs.find(state.hash).await,
@@ -278,7 +287,6 @@ async fn open(shared: &Weak<Shared>, state: &State) -> Result<(), NetError> {
 }
 
 fn launch(
-    shared: &Weak<Shared>,
     state: &Arc<State>,
     flights: &mut JoinSet<flight::Ended>,
     handles: &mut HashMap<FlightId, AbortHandle>,
@@ -287,7 +295,7 @@ fn launch(
     let mut plan = state.plan();
     while let Some(order) = plan.next(now) {
         let id = order.flight;
-        handles.insert(id, flights.spawn(flight::fly(shared.clone(), state.clone(), order)));
+        handles.insert(id, flights.spawn(flight::fly(state.clone(), order)));
     }
     for id in plan.take_cancelled() {
         if let Some(handle) = handles.remove(&id) {

@@ -405,3 +405,264 @@ impl Provider {
 fn urgency(want: &Want) -> (bool, Option<Instant>, u64) {
     (want.due.is_none(), want.due, want.groups.start)
 }
+
+#[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "ranges of groups are the data")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Time of the tests: it stands still unless a test moves it.
+    fn begin() -> Instant {
+        Instant::now()
+    }
+
+    fn peer(number: u8) -> PeerId {
+        PeerId::from_bytes([number; 32])
+    }
+
+    fn plan(groups: u64, providers: u8) -> Plan {
+        let mut plan = Plan::default();
+        plan.set_held(Groups::new(groups), true);
+        (1..=providers).for_each(|number| plan.add_provider(peer(number)));
+        plan
+    }
+
+    fn orders(plan: &mut Plan, now: Instant) -> Vec<Order> {
+        std::iter::from_fn(|| plan.next(now)).collect()
+    }
+
+    fn arrive(plan: &mut Plan, order: &Order, now: Instant) {
+        plan.arrived(order.flight, std::slice::from_ref(&order.groups), now);
+        plan.ended(order.flight, Outcome::Done { lacks: Vec::new() }, now);
+    }
+
+    /// Makes providers known: each brought so many bytes per second.
+    fn with_rates(plan: &mut Plan, rates: &[f64]) {
+        for (number, rate) in rates.iter().enumerate() {
+            let provider = plan.providers.get_mut(&peer(number as u8 + 1)).unwrap();
+            provider.rate = *rate;
+            provider.latency = Duration::from_millis(10);
+        }
+    }
+
+    #[test]
+    fn what_is_due_first_is_asked_first() {
+        let (mut plan, now) = (plan(1000, 1), begin());
+        plan.want(0..1000, None);
+        plan.want(500..504, Some(now + Duration::from_secs(5)));
+        plan.want(900..904, Some(now));
+        let starts: Vec<u64> = orders(&mut plan, now).iter().map(|order| order.groups.start).collect();
+        assert_eq!(starts[..3], [900, 500, 0]);
+    }
+
+    #[test]
+    fn the_most_urgent_goes_to_the_fastest() {
+        let (mut plan, now) = (plan(1000, 3), begin());
+        with_rates(&mut plan, &[1e5, 1e8, 1e6]);
+        plan.want(0..4, Some(now));
+        assert_eq!(plan.next(now).unwrap().provider, peer(2));
+    }
+
+    #[test]
+    fn a_fast_provider_far_away_is_passed_over_for_small_urgent_things() {
+        let (mut plan, now) = (plan(1000, 2), begin());
+        with_rates(&mut plan, &[1e8, 1e7]);
+        plan.set_latency(peer(1), Duration::from_millis(300));
+        plan.want(0..4, Some(now));
+        assert_eq!(plan.next(now).unwrap().provider, peer(2));
+    }
+
+    #[test]
+    fn bulk_is_shared_by_all_and_bounded_for_each() {
+        let (mut plan, now) = (plan(100_000, 2), begin());
+        with_rates(&mut plan, &[1e8, 1e8]);
+        plan.want(0..100_000, None);
+        let orders = orders(&mut plan, now);
+        for number in [1, 2] {
+            assert_eq!(orders.iter().filter(|order| order.provider == peer(number)).count(), FLIGHTS);
+        }
+        assert!(orders.iter().all(|order| order.groups.end - order.groups.start == LARGEST));
+    }
+
+    #[test]
+    fn a_slow_provider_is_asked_for_little_at_a_time() {
+        let (mut plan, now) = (plan(1000, 1), begin());
+        with_rates(&mut plan, &[1e5]);
+        plan.want(0..1000, None);
+        let orders = orders(&mut plan, now);
+        assert_eq!(orders.len(), 1);
+        assert_eq!(orders[0].groups, 0..SMALLEST);
+    }
+
+    #[test]
+    fn a_stalled_request_is_asked_elsewhere_and_cancelled_when_overtaken() {
+        let (mut plan, now) = (plan(4, 1), begin());
+        plan.want(0..4, Some(now));
+        let stalled = plan.next(now).unwrap();
+        plan.add_provider(peer(2));
+        assert_eq!(plan.next(now), None);
+        let later = plan.wake(now).unwrap();
+        let hedge = plan.next(later).unwrap();
+        assert_eq!((hedge.provider, hedge.groups.clone()), (peer(2), 0..4));
+        assert_eq!(plan.next(later), None);
+        arrive(&mut plan, &hedge, later);
+        assert_eq!(plan.take_cancelled(), [stalled.flight]);
+        assert!(plan.is_complete());
+    }
+
+    #[test]
+    fn a_request_with_news_does_not_stall() {
+        let (mut plan, now) = (plan(64, 2), begin());
+        with_rates(&mut plan, &[1e7, 1e2]);
+        plan.want(0..64, None);
+        let first = plan.next(now).unwrap();
+        let mut at = now;
+        for group in first.groups.clone().take(5) {
+            at = plan.flights[&first.flight].stalls - Duration::from_millis(1);
+            plan.arrived(first.flight, &[group..group + 1], at);
+        }
+        assert!(plan.flights[&first.flight].stalls > at);
+        assert!(!plan.flights[&first.flight].hedged);
+    }
+
+    #[test]
+    fn the_only_provider_is_given_up_and_asked_again() {
+        let (mut plan, now) = (plan(4, 1), begin());
+        plan.want(0..4, Some(now));
+        let first = plan.next(now).unwrap();
+        let gave_up = now + GIVE_UP;
+        assert_eq!(plan.next(gave_up), None);
+        assert_eq!(plan.take_cancelled(), [first.flight]);
+        let again = plan.wake(gave_up).unwrap();
+        assert_eq!(plan.next(again).unwrap().provider, peer(1));
+    }
+
+    #[test]
+    fn a_liar_is_never_asked_again() {
+        let (mut plan, now) = (plan(4, 1), begin());
+        plan.want(0..4, Some(now));
+        let order = plan.next(now).unwrap();
+        plan.ended(order.flight, Outcome::Lied, now);
+        plan.add_provider(peer(1));
+        assert_eq!((plan.providers(), plan.next(now)), (0, None));
+    }
+
+    #[test]
+    fn failures_pause_longer_and_longer_and_then_end_it() {
+        let (mut plan, mut now) = (plan(4, 1), begin());
+        plan.want(0..4, Some(now));
+        let mut pauses = Vec::new();
+        while let Some(order) = plan.next(now) {
+            plan.ended(order.flight, Outcome::Failed, now);
+            let Some(wake) = plan.wake(now) else { break };
+            pauses.push((wake - now).as_millis());
+            now = wake;
+        }
+        assert_eq!(pauses, [250, 500, 1000, 2000, 4000]);
+        assert_eq!(plan.providers(), 0);
+    }
+
+    #[test]
+    fn the_holes_of_a_part_are_asked_elsewhere_first() {
+        let (mut plan, now) = (plan(8, 1), begin());
+        plan.want(0..8, Some(now));
+        let order = plan.next(now).unwrap();
+        plan.arrived(order.flight, &[0..2, 6..8], now);
+        plan.ended(order.flight, Outcome::Done { lacks: vec![2..6] }, now);
+        assert_eq!(plan.next(now), None);
+        plan.add_provider(peer(2));
+        let other = plan.next(now).unwrap();
+        assert_eq!((other.provider, other.groups.clone()), (peer(2), 2..6));
+        plan.ended(other.flight, Outcome::Gone, now);
+        assert_eq!(plan.next(now + LACK).unwrap().provider, peer(1));
+    }
+
+    #[test]
+    fn an_unknown_size_is_proven_before_anything_else() {
+        let (mut plan, now) = (Plan::default(), begin());
+        plan.add_provider(peer(1));
+        plan.want(0..u64::MAX, None);
+        let first = plan.next(now).unwrap();
+        assert!(first.tail);
+        assert_eq!(plan.next(now), None);
+        plan.set_held(Groups::new(1000), false);
+        plan.arrived(first.flight, &[0..4, 999..1000], now);
+        assert!(!plan.next(now).unwrap().tail);
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Arrive,
+        Fail,
+        Lie,
+        Wait(u64),
+        Want(u64, u64, bool),
+        Join(u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => Just(Step::Arrive),
+            1 => Just(Step::Fail),
+            1 => Just(Step::Lie),
+            2 => (1u64..3000).prop_map(Step::Wait),
+            2 => (0u64..300, 1u64..90, any::<bool>()).prop_map(|(start, len, due)| Step::Want(start, len, due)),
+            1 => (1u8..9).prop_map(Step::Join),
+        ]
+    }
+
+    proptest! {
+        /// Whatever happens, no group is on its way twice without a stall, only missing groups are asked for,
+        /// each provider's share is bounded, and one honest provider completes it.
+        #[test]
+        fn any_course_of_events_stays_sound_and_ends_well(steps in proptest::collection::vec(step(), 0..120)) {
+            let (mut plan, mut now) = (plan(300, 2), begin());
+            let mut pending: Vec<Order> = Vec::new();
+            for step in steps {
+                match (step, pending.is_empty()) {
+                    (Step::Arrive, false) => arrive(&mut plan, &pending.remove(0), now),
+                    (Step::Fail, false) => plan.ended(pending.remove(0).flight, Outcome::Failed, now),
+                    (Step::Lie, false) => plan.ended(pending.remove(0).flight, Outcome::Lied, now),
+                    (Step::Wait(millis), _) => now += Duration::from_millis(millis),
+                    (Step::Want(start, len, due), _) => plan.want(start..start + len, due.then_some(now)),
+                    (Step::Join(number), _) => plan.add_provider(peer(number)),
+                    _ => {}
+                }
+                pending.extend(orders(&mut plan, now));
+                let cancelled = plan.take_cancelled();
+                pending.retain(|order| !cancelled.contains(&order.flight));
+                check(&plan, &pending);
+            }
+            plan.add_provider(peer(99));
+            plan.want(0..300, None);
+            for _ in 0..2000 {
+                pending.extend(orders(&mut plan, now));
+                let cancelled = plan.take_cancelled();
+                pending.retain(|order| !cancelled.contains(&order.flight));
+                match pending.iter().position(|order| order.provider == peer(99)) {
+                    Some(honest) => arrive(&mut plan, &pending.remove(honest), now),
+                    None => now = plan.wake(now).unwrap_or(now + GIVE_UP),
+                }
+            }
+            prop_assert!(plan.is_complete());
+        }
+    }
+
+    fn check(plan: &Plan, pending: &[Order]) {
+        let held = plan.held.as_ref().unwrap();
+        let unhedged: Vec<&Flight> = plan.flights.values().filter(|flight| !flight.hedged).collect();
+        for (at, flight) in unhedged.iter().enumerate() {
+            assert!(!held.has_all(flight.groups.clone()) || !pending.is_empty());
+            for other in &unhedged[at + 1..] {
+                let apart =
+                    flight.groups.end <= other.groups.start || other.groups.end <= flight.groups.start;
+                assert!(apart, "{:?} and {:?}", flight.groups, other.groups);
+            }
+        }
+        for peer in plan.providers.keys() {
+            assert!(plan.flights.values().filter(|flight| flight.provider == *peer).count() <= FLIGHTS);
+        }
+    }
+}

@@ -11,7 +11,7 @@ use net::{Contact, DhtConfig, Relay, Topic};
 
 use crate::common::{Node, identity, soon};
 
-const WITHIN: Duration = Duration::from_secs(5);
+const WITHIN: Duration = Duration::from_secs(2);
 
 fn testnet() -> Testnet {
     Testnet::builder(8).bind_address(Ipv4Addr::LOCALHOST).build().unwrap()

@@ -1,6 +1,7 @@
 //! The network over real sockets on loopback.
 #![allow(clippy::unwrap_used, reason = "helpers of tests, beside the tests themselves")]
 
+mod blobs;
 mod change;
 mod common;
 mod dht;

@@ -1,7 +1,15 @@
 //! Blobs between real endpoints on loopback.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use domain::{BlobHash, PeerId};
+use net::{Answer, Blobs, Handler, NetError, Shape, Shaped};
+
 use crate::common::{Node, noise, soon};
-use net::{Blobs, NetError};
 
 async fn pair() -> (Node, Node) {
     let (one, two) = (Node::start(1).await, Node::start(2).await);
@@ -102,4 +110,99 @@ async fn blobs_outlive_a_restart() {
     blobs.remove(hash).await.unwrap();
     assert_eq!(blobs.find(hash).await.unwrap_err().code(), "blob_not_found");
     assert!(blobs.list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn two_providers_share_the_work() {
+    let (one, two, mut to) = (Node::start(1).await, Node::start(2).await, Node::start(3).await);
+    let bytes = noise(1, 20_000_000);
+    for node in [&one, &two] {
+        node.blobs.add_bytes(bytes.clone().into()).await.unwrap();
+        to.dial(node).await;
+        to.up(node.id()).await;
+    }
+    let hash = one.blobs.add_bytes(bytes.clone().into()).await.unwrap().hash;
+    let download = to.net.fetch(hash, Some(20_000_000));
+    download.add_provider(one.id());
+    download.add_provider(two.id());
+    download.want_all();
+    soon(download.complete()).await.unwrap();
+    for info in to.net.peers() {
+        assert!(info.bytes_in > 1_000_000, "{} bytes from {}", info.bytes_in, info.peer.short());
+    }
+}
+
+#[tokio::test]
+async fn plain_sockets_work_as_well() {
+    let plain = |config: &mut net::Config| config.transport = std::sync::Arc::new(net::PlainUdp);
+    let (from, to) = (Node::with(1, plain).await, Node::with(2, plain).await);
+    to.dial(&from).await;
+    let hash = from.blobs.add_bytes(noise(1, 5_000_000).into()).await.unwrap().hash;
+    let download = to.net.fetch(hash, None);
+    download.add_provider(from.id());
+    download.want_all();
+    soon(download.complete()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_far_and_lossy_link_only_takes_longer() {
+    let far = |seed: u64| {
+        move |config: &mut net::Config| {
+            let shape = Shape { delay: Duration::from_millis(25), rate: 2_500_000, loss: 10, seed };
+            config.transport = Arc::new(Shaped { inner: config.transport.clone(), shape });
+        }
+    };
+    let (from, to) = (Node::with(1, far(7)).await, Node::with(2, far(8)).await);
+    to.dial(&from).await;
+    let bytes = noise(1, 1_000_000);
+    let hash = from.blobs.add_bytes(bytes.clone().into()).await.unwrap().hash;
+    let download = to.net.fetch(hash, Some(1_000_000));
+    download.add_provider(from.id());
+    download.want_all();
+    let blob = soon(download.complete()).await.unwrap();
+    assert_eq!(blob.read(0..1_000_000).await.unwrap(), bytes);
+}
+
+/// Serves everything and writes down what was asked for.
+struct Witness(Arc<Mutex<Vec<&'static str>>>);
+
+impl Handler for Witness {
+    fn request(&self, _peer: PeerId, body: Bytes) -> Answer {
+        self.0.lock().unwrap().push("request");
+        Box::pin(async move { Some(body) })
+    }
+
+    fn may_serve(&self, _peer: PeerId, _hash: &BlobHash) -> bool {
+        self.0.lock().unwrap().push("read");
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_known_peer_is_read_from_with_the_first_packet() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let witness = Arc::new(Witness(seen.clone()));
+    let mut from = Node::with(1, |config| config.handler = witness).await;
+    let mut to = Node::start(2).await;
+    let bytes = noise(1, 100_000);
+    let hash = from.blobs.add_bytes(bytes.clone().into()).await.unwrap().hash;
+    to.dial(&from).await;
+    from.up(to.id()).await;
+    // The ticket for the next time comes after the handshake, before any answer.
+    to.net.request(from.id(), Bytes::new(), 10, Duration::from_secs(10)).await.unwrap();
+    to.net.disconnect(from.id());
+    to.down(from.id()).await;
+    from.down(to.id()).await;
+    seen.lock().unwrap().clear();
+    let download = to.net.fetch(hash, Some(100_000));
+    download.want(0..32_768, Some(Duration::ZERO));
+    let peer = from.id();
+    let addrs = [from.addr()];
+    let (connected, ()) = tokio::join!(to.net.connect(peer, &addrs), async { download.add_provider(peer) });
+    connected.unwrap();
+    let blob = soon(download.wait(0..32_768)).await.unwrap();
+    assert_eq!(blob.read(0..32_768).await.unwrap(), bytes[..32_768]);
+    from.up(to.id()).await;
+    // A session begins after the hellos; the read was asked before them.
+    assert_eq!(seen.lock().unwrap()[..1], ["read"]);
 }
