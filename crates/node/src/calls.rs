@@ -79,7 +79,7 @@ impl Inner {
             Request::Search(query) => Response::Search(self.search(query).await?),
             Request::Show { release } => {
                 self.release(&release).await?;
-                Response::Release(catalogue::show(&self.store, &release).await?)
+                Response::Release(catalogue::show(&self.store, &self.blobs, &release).await?)
             }
             Request::Play(play) => {
                 self.release(&play.release).await?;

@@ -2,7 +2,11 @@
 
 use std::collections::HashSet;
 
-use domain::{PeerId, ReleaseId, kinds::Track};
+use domain::{
+    Kind, PeerId, ReleaseId, SlotId,
+    kinds::{self, Track},
+};
+use net::Blobs;
 use store::{Cursor, Hit, HitKind, ReleaseDetails, ReleaseFilter, ReleaseRow, Store};
 
 use crate::api::{
@@ -53,11 +57,15 @@ async fn skip(store: &Store, filter: &ReleaseFilter, offset: u32) -> Result<Opti
 }
 
 /// Shows one release.
-pub(crate) async fn show(store: &Store, release: &ReleaseId) -> Result<ReleaseDetail, ApiError> {
+pub(crate) async fn show(
+    store: &Store,
+    blobs: &Blobs,
+    release: &ReleaseId,
+) -> Result<ReleaseDetail, ApiError> {
     let details = details(store, release).await?;
     let mut tracks = Vec::with_capacity(details.tracks.len());
     for track in &details.tracks {
-        let have = store.blob(&track.track.blob.hash).await?.map_or(0, |blob| blob.have);
+        let have = blobs.find(track.track.blob.hash).await.map_or(0, |blob| blob.held_bytes());
         tracks.push(TrackInfo { have, ..track_info(track.number, &track.track) });
     }
     let collaborators = details.collaborators.iter().map(|one| Credit {
@@ -99,17 +107,23 @@ pub(crate) async fn tags(store: &Store, release: &ReleaseId) -> Result<Tags, Api
 
 /// Shows a profile, also of somebody who has none.
 pub(crate) async fn profile(store: &Store, peer: PeerId) -> Result<Profile, ApiError> {
-    let artist = store.artist(&peer).await?;
-    Ok(match artist {
-        Some(artist) => Profile {
-            peer_id: peer,
-            name: Some(artist.name).filter(|name| !name.is_empty()),
-            bio: artist.bio,
-            links: artist.links,
-            avatar: artist.avatar.map(|blob| blob.hash),
-        },
-        None => Profile { peer_id: peer, name: None, bio: None, links: Vec::new(), avatar: None },
+    let profile = written(store, peer).await?.unwrap_or_default();
+    Ok(Profile {
+        peer_id: peer,
+        name: Some(profile.name).filter(|name| !name.is_empty()),
+        bio: profile.bio,
+        links: profile.links.unwrap_or_default(),
+        avatar: profile.avatar.map(|blob| blob.hash),
     })
+}
+
+/// The profile that somebody signed, if they did.
+pub(crate) async fn written(store: &Store, peer: PeerId) -> Result<Option<kinds::Profile>, ApiError> {
+    let slot = SlotId::of(&peer, kinds::id::PROFILE, &kinds::Profile::default().key());
+    match store.record(&slot).await? {
+        Some(record) => Ok(record.read::<kinds::Profile>()?),
+        None => Ok(None),
+    }
 }
 
 /// Turns rows into the Api's words and marks what is saved.

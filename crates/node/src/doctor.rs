@@ -48,8 +48,16 @@ pub(crate) async fn examine(node: &Inner) -> Result<Doctor, ApiError> {
                 count => format!("{count} are connected, {relayed} of them through others"),
             },
         ),
-        check("lan", settings.mdns, said(settings.mdns, "peers nearby are found", "`mdns` is off")),
-        check("dht", settings.dht, said(settings.dht, "peers far away are found", "`dht` is off")),
+        check(
+            "lan",
+            true,
+            said(settings.mdns, "peers nearby are found", "peers nearby are not looked for: `mdns` is off"),
+        ),
+        check(
+            "dht",
+            true,
+            said(settings.dht, "peers far away are found", "peers far away are not looked for: `dht` is off"),
+        ),
         check(
             "publishing",
             node.can_publish(),

@@ -244,29 +244,28 @@ impl Inner {
         if let Some(hint) = hint.filter(|hint| !asked.contains(hint)) {
             self.fetches.provider(self, blob.hash, hint);
         }
-        let watching = watch(self.clone(), blob, download.progress());
+        let had = self.blobs.find(blob.hash).await.map_or(0, |blob| blob.held_bytes());
+        let watching = watch(self.clone(), blob, had, download.progress());
         self.tasks.spawn(watching);
         Ok(download)
     }
 }
 
 /// Looks for providers while a download does not move, and notes what is here when it ends.
-async fn watch(node: Arc<Inner>, blob: BlobRef, mut progress: watch::Receiver<Progress>) {
-    let mut last = None;
-    loop {
+async fn watch(node: Arc<Inner>, blob: BlobRef, had: u64, mut progress: watch::Receiver<Progress>) {
+    let mut held = had;
+    for round in 0_u64.. {
         let now = progress.borrow_and_update().clone();
         if now.complete || node.ending.is_cancelled() {
             break;
         }
-        let before = last.as_ref().map_or(0, |last: &Progress| last.held);
-        node.cache.count_fetched(&blob.hash, now.held.saturating_sub(before));
-        if last.is_none() || before == now.held {
+        if now.held <= held {
             node.driver.input(Input::FindProviders(blob.hash)).await;
         }
-        if last.is_some() && now.providers == 0 {
+        if round > 0 && now.providers == 0 {
             node.tasks.spawn(ask_strangers(node.clone(), blob.hash));
         }
-        last = Some(now);
+        held = held.max(now.held);
         let moved = progress.wait_for(|progress| progress.complete);
         let moved = tokio::time::timeout(STALLED, node.ending.run_until_cancelled(moved)).await;
         // The last handle is gone, or the node ends: nobody wants it any more.
@@ -274,11 +273,10 @@ async fn watch(node: Arc<Inner>, blob: BlobRef, mut progress: watch::Receiver<Pr
             break;
         }
     }
-    let end = progress.borrow().clone();
-    let before = last.map_or(0, |last| last.held);
-    node.cache.count_fetched(&blob.hash, end.held.saturating_sub(before));
+    let end = progress.borrow().held;
+    node.cache.count_fetched(&blob.hash, end.saturating_sub(had));
     node.fetches.ended(&blob.hash);
-    if let Err(error) = note(&node, blob, &end).await {
+    if let Err(error) = note(&node, blob).await {
         tracing::warn!(code = error.code, blob = blob.hash.short(), "a download's end could not be noted");
     }
 }
@@ -291,9 +289,10 @@ async fn ask_strangers(node: Arc<Inner>, hash: BlobHash) {
     }
 }
 
-async fn note(node: &Arc<Inner>, blob: BlobRef, end: &Progress) -> Result<(), ApiError> {
-    node.store.blob_progress(&blob.hash, end.held, end.complete).await?;
-    if end.complete {
+async fn note(node: &Arc<Inner>, blob: BlobRef) -> Result<(), ApiError> {
+    let Ok(here) = node.blobs.find(blob.hash).await else { return Ok(()) };
+    node.store.blob_progress(&blob.hash, here.held_bytes(), here.is_complete()).await?;
+    if here.is_complete() {
         if node.cache.is_kept(&blob.hash) {
             node.announce(&blob.hash);
         }

@@ -13,7 +13,10 @@ use domain::{Identity, Kinds, PeerId};
 use net::{Blobs, Contact, Invite, Network, Relay};
 use peer::{Input, Peer};
 use store::{FolderLock, Store};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -74,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) finds: Finds,
     pub(crate) host: Host,
     pub(crate) tasks: TaskTracker,
+    pub(crate) runtime: Handle,
     pub(crate) ending: CancellationToken,
     pub(crate) read_only: AtomicBool,
     pub(crate) syncing: AtomicBool,
@@ -132,6 +136,7 @@ impl Node {
             finds: Finds::default(),
             host: Host::default(),
             tasks: TaskTracker::new(),
+            runtime: Handle::current(),
             ending: CancellationToken::new(),
             read_only: AtomicBool::new(read_only),
             syncing: AtomicBool::new(imported),

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use audio::{Album, Gain, Opener, Output, Playback, Player, Queue, Sleep};
+use audio::{
+    Album, Gain, Opener, Output, Playback, Player, Queue, Sleep,
+    keys::{MediaKeys, NowPlaying},
+};
 use store::{Item, ReleaseDetails, TrackRow};
 use tokio::runtime::Handle;
 
@@ -125,14 +128,16 @@ impl Inner {
             return;
         }
         let node = self.clone();
-        self.tasks.spawn(async move {
+        let writing = async move {
             let item = Item::Track { release: item.release, number: item.track };
             let played_ms = u32::try_from(position.as_millis()).unwrap_or(u32::MAX);
             let played = store::Played { item, at: unix_ms(), played_ms, finished };
             if let Err(error) = node.store.played(&played).await {
                 tracing::warn!(%error, "the history could not be written");
             }
-        });
+        };
+        // Called from the player's threads, which are not the runtime's.
+        self.tasks.spawn_on(writing, &self.runtime);
     }
 }
 
@@ -185,10 +190,16 @@ impl Running {
         let (player, events) = Player::new(opener, Output::Default);
         player.set_replay_gain(gain_mode(chosen.replay_gain));
         let (player, chosen) = (Arc::new(player), Arc::new(Mutex::new(chosen)));
+        let obeying = Arc::downgrade(&player);
+        let keys = MediaKeys::new("MusicDAO", move |command| {
+            if let Some(player) = obeying.upgrade() {
+                command.apply(&player);
+            }
+        });
         let (weak, told, shared) = (Arc::downgrade(node), Arc::downgrade(&player), chosen.clone());
         std::thread::Builder::new()
             .name("player-events".to_owned())
-            .spawn(move || tell(&weak, &told, &shared, &events))
+            .spawn(move || tell(&weak, &told, &shared, &keys, &events))
             .expect("a thread can be started");
         Self { player, chosen }
     }
@@ -259,6 +270,7 @@ fn tell(
     node: &Weak<Inner>,
     player: &Weak<Player<QueueItem>>,
     chosen: &Mutex<Chosen>,
+    keys: &MediaKeys,
     events: &Receiver<audio::Event<QueueItem>>,
 ) {
     let mut last: Option<(QueueItem, Duration)> = None;
@@ -283,7 +295,27 @@ fn tell(
             }
             _ => {}
         }
+        keys.show(&now_playing(&player, &chosen));
         node.hub.tell(&api::Event::Player(state(&player, &chosen)));
+    }
+}
+
+/// What the desktop shows of the player.
+fn now_playing(player: &Player<QueueItem>, chosen: &Chosen) -> NowPlaying {
+    let state = player.state();
+    let names = chosen.names.lock().expect("no holder panics");
+    let named = state.entry.as_ref().and_then(|entry| names.get(&entry.item)).cloned();
+    let (title, artist) = named.unwrap_or_default();
+    NowPlaying {
+        entry: state.entry.map_or(0, |entry| entry.id.0),
+        title,
+        artist,
+        duration: state.duration,
+        playback: state.playback,
+        position: state.position,
+        volume: state.volume,
+        repeat: player.queue(Queue::repeat),
+        ..NowPlaying::default()
     }
 }
 

@@ -29,6 +29,8 @@ const AT_ONCE: usize = 2;
 const MAX_TEXT: usize = 300;
 /// Largest cover.
 const MAX_COVER: u64 = 16 << 20;
+/// Largest avatar.
+const MAX_AVATAR: u64 = 4 << 20;
 /// The licence where neither the artist nor the files name one.
 const DEFAULT_LICENSE: &str = "CC-BY-4.0";
 /// Endings of files that a folder is searched for.
@@ -80,15 +82,15 @@ pub(crate) async fn publish(
 /// Changes the own profile.
 pub(crate) async fn profile(node: &Arc<Inner>, edit: api::ProfileEdit) -> Result<api::Profile, ApiError> {
     let own = node.identity.id();
-    let before = catalogue::profile(&node.store, own).await?;
+    let before = catalogue::written(&node.store, own).await?.unwrap_or_default();
     let avatar = match edit.avatar {
-        Some(file) => Some(keep(node, image(&file, 4 << 20)?).await?),
-        None => node.store.artist(&own).await?.and_then(|artist| artist.avatar),
+        Some(file) => Some(keep(node, image(&file, MAX_AVATAR)?).await?),
+        None => before.avatar,
     };
     let profile = Profile {
-        name: edit.name.or(before.name).unwrap_or_default(),
+        name: edit.name.unwrap_or(before.name),
         bio: edit.bio.or(before.bio).filter(|bio| !bio.is_empty()),
-        links: Some(edit.links.unwrap_or(before.links)).filter(|links| !links.is_empty()),
+        links: edit.links.or(before.links).filter(|links| !links.is_empty()),
         avatar,
     };
     node.driver.publish(profile).await?;

@@ -9,7 +9,7 @@ use std::{
 use domain::PeerId;
 use futures_util::future::BoxFuture;
 use sqlx::{
-    Connection, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection, SqliteConnection, SqlitePool,
     migrate::Migrator,
     pool::PoolConnectionMetadata,
     query, query_scalar,
@@ -119,8 +119,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] says what is wrong.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let mut connection = self.read.acquire().await?;
-        quick_check(&mut connection).await.map_err(|error| error.at(&self.path))
+        // A connection of its own: a check does not see that another connection changed the full-text index, and calls
+        // what an older connection remembers of it damaged.
+        let connection = options(&self.path).read_only(true).connect().await;
+        let mut connection = connection.map_err(|error| StoreError::from(error).at(&self.path))?;
+        let checked = quick_check(&mut connection).await.map_err(|error| error.at(&self.path));
+        connection.close().await?;
+        checked
     }
 
     pub(crate) async fn open_with(
