@@ -18,14 +18,21 @@ use crate::{
 
 /// Above 1 MiB a lossy path can leave more gaps in one stream than QUIC implementations track.
 const STREAM_WINDOW: u32 = 1024 * 1024;
-/// Bytes of all streams of one connection in flight towards us: eight full streams.
-const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
+/// Bytes that any peer can make us hold unread.
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW;
+/// The same once we fetch from the peer: eight full streams.
+pub(crate) const FETCH_WINDOW: u32 = 8 * STREAM_WINDOW;
 /// Bytes in flight from us to one peer.
 const SEND_WINDOW: u64 = 8 * 1024 * 1024;
 /// Streams a peer may have open towards us; requests are bounded further by [`Limits::requests`].
 const STREAMS: u32 = 128;
 /// Control streams: one, and one more while a session changes its lane.
 const CONTROL_STREAMS: u32 = 4;
+/// Connections from elsewhere that wait for their handshake.
+const MAX_INCOMING: usize = 1024;
+/// Bytes that one of them, and all together, may send ahead of it.
+const INCOMING_BUFFER: u64 = 64 * 1024;
+const INCOMING_BUFFERS: u64 = 4 * 1024 * 1024;
 /// First flight, in bytes: 32 packets as common web servers send, so that the head of a track takes one
 /// round trip on a fresh connection.
 const INITIAL_WINDOW: u64 = 32 * 1200;
@@ -100,7 +107,11 @@ impl Setup {
     fn new(tls: &Tls, transport: TransportConfig) -> Self {
         let transport = Arc::new(transport);
         let mut server = ServerConfig::with_crypto(tls.server());
-        server.transport_config(transport.clone());
+        server
+            .transport_config(transport.clone())
+            .max_incoming(MAX_INCOMING)
+            .incoming_buffer_size(INCOMING_BUFFER)
+            .incoming_buffer_size_total(INCOMING_BUFFERS);
         let mut client = ClientConfig::new(tls.client());
         client.transport_config(transport);
         Self { client, server: Arc::new(server) }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::contact::Contact;
 
 /// Events that wait for the node; beyond them a peer's stream is no longer read, so it slows down.
-pub(crate) const EVENT_QUEUE: usize = 1024;
+pub(crate) const EVENT_QUEUE: usize = 256;
 
 /// What the network tells the node. The events of one peer come in the order in which they happened.
 #[derive(Clone, Debug, PartialEq, Eq)]

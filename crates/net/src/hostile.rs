@@ -127,17 +127,21 @@ impl Hostile {
         self.control.write_all(&bytes).await.unwrap();
     }
 
-    /// Answers every blob request by the rule that the test gives.
-    fn serve<F>(&self, rule: impl Fn(BlobRequest, SendStream) -> F + Send + 'static) -> JoinSet<()>
+    /// Claims to have a blob of some size, and answers requests for its bytes by the rule that the test gives.
+    fn serve<F>(&self, size: u64, rule: impl Fn(BlobRequest, SendStream) -> F + Send + 'static) -> JoinSet<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let connection = self.connection.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            while let Ok((send, mut recv)) = connection.accept_bi().await {
-                if let Some(Opening::Blob(request)) = opening(&mut recv).await {
-                    rule(request, send).await;
+            while let Ok((mut send, mut recv)) = connection.accept_bi().await {
+                match opening(&mut recv).await {
+                    Some(Opening::Blob(request)) if request.groups.is_empty() => {
+                        say(&mut send, BlobReply { size, groups: Vec::new(), complete: true }, &[]).await;
+                    }
+                    Some(Opening::Blob(request)) => rule(request, send).await,
+                    _ => {}
                 }
             }
         });
@@ -215,7 +219,7 @@ impl Scene {
 async fn wrong_bytes_cost_their_sender_and_nothing_else() {
     let mut scene = scene().await;
     let blob = scene.blob.clone();
-    let _serving = scene.hostile.serve(move |request, mut send| {
+    let _serving = scene.hostile.serve(2_000_000, move |request, mut send| {
         let (reply, mut body) = honest(&blob, &request);
         let middle = body.len() / 2;
         body[middle] ^= 1;
@@ -239,7 +243,7 @@ async fn a_lie_about_the_size_is_found_out() {
         for expected in [None, Some(2_000_000)] {
             let mut scene = scene().await;
             let blob = scene.blob.clone();
-            let _serving = scene.hostile.serve(move |request, mut send| {
+            let _serving = scene.hostile.serve(claimed, move |request, mut send| {
                 let (mut reply, body) = honest(&blob, &request);
                 reply.size = claimed;
                 let last = group_count(claimed) - 1;
@@ -265,7 +269,7 @@ async fn a_size_without_proof_is_not_taken() {
     let mut scene = scene().await;
     let blob = scene.blob.clone();
     let (asked, mut asking) = tokio::sync::mpsc::unbounded_channel();
-    let _serving = scene.hostile.serve(move |request, mut send| {
+    let _serving = scene.hostile.serve(1_999_999, move |request, mut send| {
         let (mut reply, body) = honest(&blob, &BlobRequest { tail: false, ..request });
         reply.size = 1_999_999;
         let asked = asked.clone();
@@ -284,7 +288,7 @@ async fn a_size_without_proof_is_not_taken() {
 async fn groups_that_were_not_asked_for_are_a_breach() {
     let mut scene = scene().await;
     let blob = scene.blob.clone();
-    let _serving = scene.hostile.serve(move |request, mut send| {
+    let _serving = scene.hostile.serve(2_000_000, move |request, mut send| {
         let other = BlobRequest { groups: vec![50..60], ..request };
         let (reply, body) = honest(&blob, &other);
         async move { say(&mut send, reply, &body).await }
@@ -300,7 +304,7 @@ async fn a_provider_that_stalls_is_worked_around() {
     let mut scene = scene().await;
     let blob = scene.blob.clone();
     let (stalled, mut stalling) = tokio::sync::mpsc::unbounded_channel();
-    let _serving = scene.hostile.serve(move |request, mut send| {
+    let _serving = scene.hostile.serve(2_000_000, move |request, mut send| {
         let (reply, body) = honest(&blob, &request);
         let stalled = stalled.clone();
         async move {
@@ -321,7 +325,7 @@ async fn a_provider_that_dies_midway_is_absorbed() {
         let mut scene = scene().await;
         let blob = scene.blob.clone();
         let connection = scene.hostile.connection.clone();
-        let _serving = scene.hostile.serve(move |request, mut send| {
+        let _serving = scene.hostile.serve(2_000_000, move |request, mut send| {
             let (reply, body) = honest(&blob, &request);
             let connection = connection.clone();
             async move {
@@ -338,7 +342,7 @@ async fn a_provider_that_dies_midway_is_absorbed() {
 #[tokio::test]
 async fn nonsense_instead_of_an_answer_is_a_breach() {
     let mut scene = scene().await;
-    let _serving = scene.hostile.serve(|_, mut send| async move {
+    let _serving = scene.hostile.serve(2_000_000, |_, mut send| async move {
         let _ = send.write_all(&[255; 4000]).await;
         let _ = send.finish();
     });

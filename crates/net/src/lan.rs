@@ -54,15 +54,17 @@ impl Lan {
 }
 
 /// Announces this node and reports the others until the network ends.
-pub(crate) fn start(shared: &Arc<Shared>, lan: &Lan, port: u16) -> Result<Announcement, NetError> {
+pub(crate) fn start(shared: &Arc<Shared>, lan: &Lan, local: SocketAddr) -> Result<Announcement, NetError> {
     let service = lan.service()?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let id = shared.id.to_string();
     let name = &id[..NAME_DIGITS];
     let properties = [(ID, id.clone()), (SINCE, since.to_string())];
     let host = format!("{name}.local.");
-    let info = ServiceInfo::new(&service, name, &host, "", port, &properties[..]).map_err(failed)?;
-    let mut info = info.enable_addr_auto();
+    let everywhere = local.ip().is_unspecified();
+    let ip = if everywhere { String::new() } else { local.ip().to_string() };
+    let info = ServiceInfo::new(&service, name, &host, ip, local.port(), &properties[..]).map_err(failed)?;
+    let mut info = if everywhere { info.enable_addr_auto() } else { info };
     // The name is part of a key, so nobody else has it: no need to ask around for 750 ms first.
     info.set_requires_probe(false);
     let name = info.get_fullname().to_owned();

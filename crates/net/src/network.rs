@@ -128,7 +128,7 @@ impl Network {
         let shared = &self.shared;
         let config = &shared.config;
         if let Some(lan) = &config.lan {
-            let announcement = lan::start(shared, lan, self.local_addr().port())?;
+            let announcement = lan::start(shared, lan, self.local_addr())?;
             *lock(&shared.announcement) = Some(announcement);
         }
         if let Some(dht) = &config.dht {

@@ -75,7 +75,8 @@ pub(crate) async fn blob(
         Err(BlobError::NotFound(_)) => return reply(peer, &mut send, &Reply::NotFound).await,
         Err(error) => return Err(error.into()),
     };
-    let hash = request.hash;
+    let (hash, urgent) = (request.hash, request.urgent);
+    let _ = send.set_priority(i32::from(urgent));
     let groups = granted(&blob, request);
     let head = BlobReply { size: blob.size(), complete: blob.is_complete(), groups: groups.clone() };
     let encoded = crate::blobs::blocking(move || blob.encode(&groups)).await?;

@@ -122,7 +122,7 @@ pub enum Reply {
     Busy,
 }
 
-/// Asks for parts of a blob.
+/// Asks for parts of a blob; for none of it, whether the peer has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobRequest {
     /// Which blob.
@@ -131,6 +131,8 @@ pub struct BlobRequest {
     pub groups: Vec<Range<u64>>,
     /// Adds the last group, which proves the size, for an asker that does not know it.
     pub tail: bool,
+    /// Somebody waits for it: it should go out before what nobody waits for.
+    pub urgent: bool,
 }
 
 /// Says what of the requested parts follows.
@@ -483,7 +485,7 @@ mod tests {
 
     fn request(groups: impl Into<Vec<Range<u64>>>) -> Opening {
         let groups = groups.into();
-        Opening::Blob(BlobRequest { hash: BlobHash::from_bytes([3; 32]), groups, tail: false })
+        Opening::Blob(BlobRequest { hash: BlobHash::from_bytes([3; 32]), groups, tail: false, urgent: true })
     }
 
     fn reread(opening: &Opening) -> Result<Opening, WireError> {

@@ -112,6 +112,9 @@ impl TreeFile {
 
     /// Encodes groups with their proofs, each verified as it is read.
     pub(crate) fn encode(&self, data: &File, groups: &[Range<u64>]) -> Result<Bytes, EncodeError> {
+        if groups.is_empty() {
+            return Ok(Bytes::new());
+        }
         let expected: u64 =
             groups.iter().map(|range| (range.end - range.start) * (GROUP + PAIR as u64)).sum();
         let mut encoded = BytesMut::with_capacity(expected as usize + 1024).writer();

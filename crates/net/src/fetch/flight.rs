@@ -6,7 +6,7 @@ use bao_tree::io::{
 };
 use bytes::{Bytes, BytesMut};
 use iroh_io::AsyncStreamReader;
-use quinn::RecvStream;
+use quinn::{RecvStream, VarInt};
 use tokio::task::AbortHandle;
 use tracing::debug;
 
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     BlobError, Event,
     blobs::{Blob, Verified, blocking, chunks, geometry},
+    endpoint::FETCH_WINDOW,
     error::NetError,
     network::Shared,
     streams,
@@ -76,10 +77,15 @@ async fn fetch(shared: &Arc<Shared>, state: &State, order: &Order) -> Result<Vec
     let peer = order.provider;
     let connection = shared.connection(peer).await?;
     state.plan().set_latency(peer, connection.rtt());
-    let groups = vec![order.groups.clone()];
-    let request = BlobRequest { hash: state.hash, groups, tail: order.tail };
+    connection.set_receive_window(VarInt::from_u32(FETCH_WINDOW));
+    let asks = !order.groups.is_empty();
+    let groups = if asks { vec![order.groups.clone()] } else { Vec::new() };
+    let request = BlobRequest { hash: state.hash, groups, tail: order.tail, urgent: order.urgent };
     let (reply, stream) = streams::blob(peer, &connection, request).await?;
     check(state, order, &reply)?;
+    if !asks {
+        return Ok(Vec::new());
+    }
     if !is_size_sure(state, order, &reply) {
         return Ok(vec![order.groups.clone()]);
     }

@@ -22,8 +22,10 @@ const LARGEST: u64 = MAX_REQUESTED / GROUP;
 const REQUEST_TIME: Duration = Duration::from_millis(100);
 /// What one provider may owe: enough to keep a long path full.
 const OWED_TIME: Duration = Duration::from_millis(400);
-/// Most requests at one provider.
+/// Most requests at one provider, and again as many that somebody waits for.
 const FLIGHTS: usize = 8;
+/// What is due within this time is waited for.
+const URGENT: Duration = Duration::from_secs(1);
 /// Assumed of a provider before it was measured: 2 MB/s.
 const FIRST_RATE: f64 = 2e6;
 /// Assumed round trip before it was measured.
@@ -51,9 +53,12 @@ pub(crate) type FlightId = u64;
 pub(crate) struct Order {
     pub(crate) flight: FlightId,
     pub(crate) provider: PeerId,
+    /// Which groups; none asks only whether the provider has the blob.
     pub(crate) groups: Range<u64>,
     /// The last group too, to prove the size.
     pub(crate) tail: bool,
+    /// Somebody waits for it.
+    pub(crate) urgent: bool,
 }
 
 /// How a request ended.
@@ -93,6 +98,12 @@ struct Want {
 
 #[derive(Debug)]
 struct Provider {
+    /// Its place in the order of adding.
+    number: usize,
+    /// It was asked whether it has the blob.
+    asked: bool,
+    /// It answered that it has it, in part at least.
+    known: bool,
     rate: f64,
     latency: Duration,
     failures: u32,
@@ -108,6 +119,7 @@ struct Flight {
     provider: PeerId,
     groups: Range<u64>,
     tail: bool,
+    urgent: bool,
     started: Instant,
     last_news: Instant,
     /// Without news until then it counts as stalled.
@@ -141,7 +153,8 @@ impl Plan {
         if self.liars.contains(&peer) {
             return;
         }
-        let provider = self.providers.entry(peer).or_insert_with(|| Provider::new(FIRST_LATENCY));
+        let number = self.providers.values().map(|provider| provider.number + 1).max().unwrap_or(0);
+        let provider = self.providers.entry(peer).or_insert_with(|| Provider::new(number));
         provider.paused_until = None;
         provider.failures = 0;
     }
@@ -170,13 +183,15 @@ impl Plan {
         self.wants.clear();
     }
 
-    /// Returns the next request to make now, if any.
+    /// Returns the next request to make now, if any. Before anybody is known to have the blob, the first
+    /// provider gets the first request and all are asked, so that the next ones go to those who have it.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Order> {
         self.forget_held_wants();
         self.hedge(now);
         let mut wants: Vec<Want> = self.wants.clone();
         wants.sort_by_key(urgency);
-        wants.into_iter().find_map(|want| self.order(&want, now))
+        let order = wants.iter().find_map(|want| self.order(want, now));
+        if wants.is_empty() { None } else { order.or_else(|| self.ask(now)) }
     }
 
     /// Notes groups that arrived and were verified.
@@ -202,6 +217,7 @@ impl Plan {
         match outcome {
             Outcome::Done { lacks } => {
                 provider.failures = 0;
+                provider.known = true;
                 provider.lacks.extend(lacks.into_iter().map(|groups| (groups, now + LACK)));
             }
             Outcome::Failed if provider.failures + 1 < FAILURES => {
@@ -254,25 +270,26 @@ impl Plan {
     }
 
     fn order(&mut self, want: &Want, now: Instant) -> Option<Order> {
-        if !self.proven && self.held.is_none() && self.flights.values().any(|flight| !flight.hedged) {
+        if !self.proven && self.held.is_none() && self.flights.values().any(Flight::is_first) {
             return None;
         }
         let missing: Vec<Range<u64>> = match &self.held {
             Some(held) => held.missing(want.groups.clone()).collect(),
             None => vec![want.groups.clone()],
         };
-        missing.into_iter().find_map(|run| self.order_in(run, now))
+        let urgent = want.due.is_some_and(|due| due <= now + URGENT);
+        missing.into_iter().find_map(|run| self.order_in(run, urgent, now))
     }
 
     /// Finds the first part of a run that is not on its way, and who shall bring it.
-    fn order_in(&mut self, mut run: Range<u64>, now: Instant) -> Option<Order> {
+    fn order_in(&mut self, mut run: Range<u64>, urgent: bool, now: Instant) -> Option<Order> {
         while run.start < run.end {
             let (free, avoid) = self.first_free(&run);
             if free.is_empty() {
                 return None;
             }
-            if let Some(provider) = self.fastest(&free, avoid, now) {
-                return Some(self.launch(provider, free, now));
+            if let Some(provider) = self.fastest(&free, avoid, urgent, now) {
+                return Some(self.launch(provider, free, urgent, now));
             }
             run.start = free.end;
         }
@@ -298,35 +315,80 @@ impl Plan {
         (start..end, avoid)
     }
 
-    /// Returns the provider that would have the first request of this stretch here first.
-    fn fastest(&self, groups: &Range<u64>, avoid: Option<PeerId>, now: Instant) -> Option<PeerId> {
+    /// Returns the provider that would have the first request of this stretch here first; before one is known
+    /// to have the blob, the one that was added first.
+    fn fastest(
+        &self,
+        groups: &Range<u64>,
+        avoid: Option<PeerId>,
+        urgent: bool,
+        now: Instant,
+    ) -> Option<PeerId> {
+        let anybody = self.providers.values().any(|provider| provider.known);
         let able = self.providers.iter().filter(|(peer, provider)| {
-            Some(**peer) != avoid && provider.is_able(groups.start, now) && self.has_room(peer, provider)
+            let able = Some(**peer) != avoid && provider.is_able(groups.start, now);
+            able && (provider.known || !anybody) && self.has_room(peer, provider, urgent)
         });
         let finish = |(peer, provider): &(&PeerId, &Provider)| {
-            let bytes = self.owed(peer) + provider.request_groups(groups) * GROUP;
+            let bytes = self.owed(peer, urgent) + provider.request_groups(groups) * GROUP;
             provider.latency.as_secs_f64() + bytes as f64 / provider.rate
         };
-        let fastest = able.min_by(|a, b| finish(a).partial_cmp(&finish(b)).unwrap_or(Ordering::Equal));
+        let fastest = if anybody {
+            able.min_by(|a, b| finish(a).partial_cmp(&finish(b)).unwrap_or(Ordering::Equal))
+        } else {
+            able.min_by_key(|(_, provider)| provider.number)
+        };
         fastest.map(|(peer, _)| *peer)
     }
 
-    fn has_room(&self, peer: &PeerId, provider: &Provider) -> bool {
-        let flights = self.flights.values().filter(|flight| flight.provider == *peer).count();
+    /// Asks a provider whether it has the blob, where that is not known yet.
+    fn ask(&mut self, now: Instant) -> Option<Order> {
+        let (peer, provider) =
+            self.providers.iter_mut().find(|(_, provider)| !provider.asked && !provider.known)?;
+        provider.asked = true;
+        self.last += 1;
+        let (flight, provider) = (self.last, *peer);
+        let stalls = now + GIVE_UP;
+        let (groups, tail, urgent) = (0..0, false, true);
+        let question = Flight {
+            provider,
+            groups: groups.clone(),
+            tail,
+            urgent,
+            started: now,
+            last_news: now,
+            stalls,
+            hedged: false,
+        };
+        self.flights.insert(flight, question);
+        Some(Order { flight, provider, groups, tail, urgent })
+    }
+
+    /// What somebody waits for finds room beside what nobody waits for.
+    fn has_room(&self, peer: &PeerId, provider: &Provider, urgent: bool) -> bool {
+        let flights = self.flights_of(peer, urgent).count();
         let most = (provider.rate * OWED_TIME.as_secs_f64()) as u64;
-        flights == 0 || flights < FLIGHTS && self.owed(peer) < most
+        flights == 0 || flights < FLIGHTS && self.owed(peer, urgent) < most
     }
 
-    fn owed(&self, peer: &PeerId) -> u64 {
-        let flights = self.flights.values().filter(|flight| flight.provider == *peer);
-        flights.map(|flight| (flight.groups.end - flight.groups.start) * GROUP).sum()
+    fn owed(&self, peer: &PeerId, urgent: bool) -> u64 {
+        self.flights_of(peer, urgent).map(|flight| (flight.groups.end - flight.groups.start) * GROUP).sum()
     }
 
-    fn launch(&mut self, peer: PeerId, free: Range<u64>, now: Instant) -> Order {
-        let owed = self.owed(&peer);
+    /// Returns a provider's requests for bytes that one of this urgency waits behind.
+    fn flights_of(&self, peer: &PeerId, urgent: bool) -> impl Iterator<Item = &Flight> {
+        let of = *peer;
+        let asking =
+            self.flights.values().filter(move |flight| flight.provider == of && !flight.groups.is_empty());
+        asking.filter(move |flight| flight.urgent || !urgent)
+    }
+
+    fn launch(&mut self, peer: PeerId, free: Range<u64>, urgent: bool, now: Instant) -> Order {
+        let owed = self.owed(&peer, urgent);
+        let idle = self.owed(&peer, false) == 0;
         let tail = !self.proven && !self.flights.values().any(|flight| flight.tail && !flight.hedged);
         let provider = self.providers.get_mut(&peer).expect("the fastest is one of them");
-        if owed == 0 {
+        if idle {
             provider.measured = 0;
             provider.measured_from = Some(now + provider.latency);
         }
@@ -340,13 +402,14 @@ impl Plan {
             provider: peer,
             groups: groups.clone(),
             tail,
+            urgent,
             started: now,
             last_news: now,
             stalls,
             hedged: false,
         };
         self.flights.insert(self.last, flight);
-        Order { flight: self.last, provider: peer, groups, tail }
+        Order { flight: self.last, provider: peer, groups, tail, urgent }
     }
 
     /// Cancels requests all of whose groups came from elsewhere.
@@ -362,11 +425,21 @@ impl Plan {
     }
 }
 
+impl Flight {
+    /// It asks for bytes and may still bring them in time.
+    fn is_first(&self) -> bool {
+        !self.hedged && !self.groups.is_empty()
+    }
+}
+
 impl Provider {
-    fn new(latency: Duration) -> Self {
+    fn new(number: usize) -> Self {
         Self {
+            number,
+            asked: false,
+            known: false,
             rate: FIRST_RATE,
-            latency,
+            latency: FIRST_LATENCY,
             failures: 0,
             paused_until: None,
             measured: 0,
@@ -425,8 +498,16 @@ mod tests {
     fn plan(groups: u64, providers: u8) -> Plan {
         let mut plan = Plan::default();
         plan.set_held(Groups::new(groups), true);
-        (1..=providers).for_each(|number| plan.add_provider(peer(number)));
+        (1..=providers).for_each(|number| add(&mut plan, number));
         plan
+    }
+
+    /// Adds a provider that is known to have the blob.
+    fn add(plan: &mut Plan, number: u8) {
+        plan.add_provider(peer(number));
+        if let Some(provider) = plan.providers.get_mut(&peer(number)) {
+            provider.known = true;
+        }
     }
 
     fn orders(plan: &mut Plan, now: Instant) -> Vec<Order> {
@@ -501,7 +582,7 @@ mod tests {
         let (mut plan, now) = (plan(4, 1), begin());
         plan.want(0..4, Some(now));
         let stalled = plan.next(now).unwrap();
-        plan.add_provider(peer(2));
+        add(&mut plan, 2);
         assert_eq!(plan.next(now), None);
         let later = plan.wake(now).unwrap();
         let hedge = plan.next(later).unwrap();
@@ -572,7 +653,7 @@ mod tests {
         plan.arrived(order.flight, &[0..2, 6..8], now);
         plan.ended(order.flight, Outcome::Done { lacks: vec![2..6] }, now);
         assert_eq!(plan.next(now), None);
-        plan.add_provider(peer(2));
+        add(&mut plan, 2);
         let other = plan.next(now).unwrap();
         assert_eq!((other.provider, other.groups.clone()), (peer(2), 2..6));
         plan.ended(other.flight, Outcome::Gone, now);
@@ -580,9 +661,38 @@ mod tests {
     }
 
     #[test]
+    fn all_are_asked_at_once_and_who_has_it_is_preferred() {
+        let (mut plan, now) = (Plan::default(), begin());
+        plan.set_held(Groups::new(1000), true);
+        for number in [7, 1, 2, 3] {
+            plan.add_provider(peer(number));
+        }
+        plan.want(0..4, Some(now));
+        let orders = orders(&mut plan, now);
+        assert_eq!((orders[0].provider, orders[0].groups.clone()), (peer(7), 0..4));
+        let asked: Vec<PeerId> = orders[1..].iter().map(|order| order.provider).collect();
+        assert_eq!(asked, [1, 2, 3, 7].map(peer));
+        plan.ended(orders[0].flight, Outcome::Gone, now);
+        plan.ended(orders[1].flight, Outcome::Gone, now);
+        plan.ended(orders[3].flight, Outcome::Done { lacks: vec![] }, now);
+        assert_eq!(plan.next(now).unwrap().provider, peer(3));
+    }
+
+    #[test]
+    fn what_is_waited_for_finds_room_beside_bulk() {
+        let (mut plan, now) = (plan(100_000, 1), begin());
+        plan.want(0..100_000, None);
+        assert!(!orders(&mut plan, now).is_empty());
+        plan.want(50_000..50_004, Some(now));
+        let urgent = plan.next(now).unwrap();
+        assert!(urgent.urgent);
+        assert_eq!(urgent.groups, 50_000..50_004);
+    }
+
+    #[test]
     fn an_unknown_size_is_proven_before_anything_else() {
         let (mut plan, now) = (Plan::default(), begin());
-        plan.add_provider(peer(1));
+        add(&mut plan, 1);
         plan.want(0..u64::MAX, None);
         let first = plan.next(now).unwrap();
         assert!(first.tail);
@@ -627,7 +737,7 @@ mod tests {
                     (Step::Lie, false) => plan.ended(pending.remove(0).flight, Outcome::Lied, now),
                     (Step::Wait(millis), _) => now += Duration::from_millis(millis),
                     (Step::Want(start, len, due), _) => plan.want(start..start + len, due.then_some(now)),
-                    (Step::Join(number), _) => plan.add_provider(peer(number)),
+                    (Step::Join(number), _) => add(&mut plan, number),
                     _ => {}
                 }
                 pending.extend(orders(&mut plan, now));
@@ -635,7 +745,7 @@ mod tests {
                 pending.retain(|order| !cancelled.contains(&order.flight));
                 check(&plan, &pending);
             }
-            plan.add_provider(peer(99));
+            add(&mut plan, 99);
             plan.want(0..300, None);
             for _ in 0..2000 {
                 pending.extend(orders(&mut plan, now));
@@ -662,7 +772,7 @@ mod tests {
             }
         }
         for peer in plan.providers.keys() {
-            assert!(plan.flights.values().filter(|flight| flight.provider == *peer).count() <= FLIGHTS);
+            assert!(plan.flights.values().filter(|flight| flight.provider == *peer).count() <= 2 * FLIGHTS);
         }
     }
 }
