@@ -6,8 +6,9 @@ set -eu
 name=${1:-}
 case "$name" in
 cargo-deny) version=0.20.2 ;;
+cargo-fuzz) version=0.13.2 ;;
 *)
-    echo "usage: xtask/tool.sh cargo-deny" >&2
+    echo "usage: xtask/tool.sh cargo-deny | cargo-fuzz" >&2
     exit 2
     ;;
 esac

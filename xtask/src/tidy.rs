@@ -14,7 +14,12 @@ const MOST_LINES: usize = 1_000;
 const LONG: &[(&str, &str)] = &[];
 
 /// Tests that may sleep, each with its reason. A test waits for the event it needs, not for the time it may take.
-const SLEEPERS: &[(&str, &str)] = &[];
+const SLEEPERS: &[(&str, &str)] = &[
+    ("crates/net/tests/all/blobs.rs", "a kill at a moment that nothing announces"),
+    ("crates/net/tests/all/internet.rs", "the latency of a simulated link"),
+    ("crates/net/tests/all/lan.rs", "two clock readings that must differ"),
+    ("crates/net/tests/all/routed.rs", "a pause between dials to a peer that is still starting"),
+];
 
 /// Where cargo finds a package; any other source in a lockfile ties the project to one machine or one host.
 const CRATES_IO: &str = r#"source = "registry+https://github.com/rust-lang/crates.io-index""#;

@@ -498,7 +498,7 @@ mod tests {
     #[test]
     fn the_node_and_its_player_are_described() {
         let status = json!({
-            "peer_id": id('b'), "name": null, "version": "0.1.0", "data": "/home/ada/.local/share/musicdao",
+            "peer_id": id('b'), "name": null, "version": "0.1.0", "data": "/srv/musicdao",
             "listen": ["0.0.0.0:4433"], "peers": 1, "releases": 2, "records": 30, "stored_bytes": 12_000_000,
             "uptime_ms": 61_000, "can_publish": true, "dropped_events": 0,
         });

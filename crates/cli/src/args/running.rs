@@ -178,6 +178,8 @@ pub(crate) enum IdentityAction {
         #[arg(long, value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
     },
+    /// Publishes as you again, after another node was seen to do so: stop that one first
+    TakeOver,
     /// Replaces your identity by that of a file; the node starts anew with it
     Import {
         /// A file that was exported

@@ -131,6 +131,10 @@ impl Context<'_> {
     pub(super) async fn identity(&self, action: IdentityAction) -> Result<(), Failure> {
         match action {
             IdentityAction::Export { file, passphrase_file } => self.export(&file, passphrase_file).await,
+            IdentityAction::TakeOver => {
+                let identity = self.ask::<IdentityRef>(Request::IdentityTakeOver).await?;
+                self.output.say_as(&identity, || format!("{} publishes from here again\n", identity.peer_id))
+            }
             IdentityAction::Import { file, passphrase_file } => self.import(&file, passphrase_file).await,
         }
     }

@@ -73,7 +73,7 @@ async fn pcp(ip: [u8; 4], asked: mpsc::UnboundedSender<Asked>) {
 /// Answers SSDP and the few requests of UPnP that a port needs; returns where to search.
 async fn upnp(ip: Ipv4Addr, asked: mpsc::UnboundedSender<Asked>) -> SocketAddr {
     let http = TcpListener::bind((ip, 0)).await.unwrap();
-    let location = format!("http://{}/root.xml", http.local_addr().unwrap());
+    let location = format!("http://{}/igd.xml", http.local_addr().unwrap());
     let ssdp = UdpSocket::bind((ip, 0)).await.unwrap();
     let search = ssdp.local_addr().unwrap();
     tokio::spawn(async move {
@@ -122,7 +122,7 @@ fn upnp_answer(request: &str, asked: &mpsc::UnboundedSender<Asked>) -> String {
             r#"<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:{name}Response xmlns:u="urn:schemas-upnp-org:service:WANIPConnection:1">{inner}</u:{name}Response></s:Body></s:Envelope>"#
         )
     };
-    if request.starts_with("GET /root.xml") {
+    if request.starts_with("GET /igd.xml") {
         return r#"<?xml version="1.0"?><root><device><serviceList><service>
             <serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType>
             <controlURL>/control</controlURL><SCPDURL>/scpd.xml</SCPDURL>
