@@ -28,6 +28,7 @@ use symphonia::{
 
 use crate::{
     Error, Source,
+    mp3::{self, Toc},
     mp4::{self, Edit},
     source::Intake,
 };
@@ -128,8 +129,10 @@ pub struct Decoder {
     from: u64,
     /// Frame after the last one put out.
     position: u64,
-    /// Set while the demuxer's clock is a guess: then the tail is cut by holding back, not by the clock.
-    adrift: bool,
+    /// Set while the demuxer's clock is a guess: frames it is behind. Then the tail is cut by holding back, not by
+    /// the clock.
+    adrift: Option<i64>,
+    toc: Option<Toc>,
     finished: bool,
     bad_packets: u32,
     good_packets: u32,
@@ -165,6 +168,7 @@ impl Decoder {
         let mut intake = Intake::new(source);
         let magic = magic(&mut intake)?;
         let edit = if magic == Some("mp4") { mp4::edit(&mut intake) } else { None };
+        let toc = if matches!(magic, Some("mp3") | None) { mp3::toc(&mut intake) } else { None };
         if let Some(error) = intake.fault() {
             return Err(error);
         }
@@ -179,7 +183,8 @@ impl Decoder {
             edit,
             from: 0,
             position: 0,
-            adrift: false,
+            adrift: None,
+            toc,
             finished: false,
             bad_packets: 0,
             good_packets: 0,
@@ -241,7 +246,7 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::seek`].
     pub fn resume(&mut self) -> Result<(), Error> {
-        self.go_to(self.position, self.adrift)
+        self.go_to(self.position, self.adrift.is_some())
     }
 
     fn go_to(&mut self, frame: u64, coarse: bool) -> Result<(), Error> {
@@ -265,14 +270,30 @@ impl Decoder {
 
     fn demuxer_seek(&mut self, time: i64, coarse: bool) -> Result<(), Error> {
         let Layout { time_base, track, ref format, .. } = self.layout;
-        let ts = Timestamp::new(from_frames(time, time_base, format.sample_rate));
-        let to = || SeekTo::Timestamp { ts, track_id: track };
-        // A coarse seek needs a length to guess from.
-        self.adrift = coarse && self.demuxer.seek(SeekMode::Coarse, to()).is_ok();
-        if self.adrift {
-            return Ok(());
+        let rate = format.sample_rate;
+        let to = |time| SeekTo::Timestamp {
+            ts: Timestamp::new(from_frames(time, time_base, rate)),
+            track_id: track,
+        };
+        self.adrift = None;
+        if coarse {
+            let guess = self.guess(time);
+            // A coarse seek needs a length to guess from.
+            if self.demuxer.seek(SeekMode::Coarse, to(guess)).is_ok() {
+                self.adrift = Some(time - guess);
+                return Ok(());
+            }
         }
-        self.demuxer.seek(SeekMode::Accurate, to()).map(drop).or_else(|error| self.sought(error))
+        self.demuxer.seek(SeekMode::Accurate, to(time)).map(drop).or_else(|error| self.sought(error))
+    }
+
+    /// Returns the time at which a constant bit rate would be where this time is.
+    fn guess(&self, time: i64) -> i64 {
+        let Layout { earliest, padding, ref format, .. } = self.layout;
+        let (Some(toc), Some(frames)) = (&self.toc, format.frames) else { return time };
+        let total = frames as f64 + padding as f64 - earliest as f64;
+        let part = toc.bytes_before((time - earliest) as f64 / total.max(1.0));
+        earliest + (part * total) as i64
     }
 
     /// A place beyond what is there is the end, not an error.
@@ -324,6 +345,7 @@ impl Decoder {
         let rate = self.layout.format.sample_rate;
         let start =
             to_frames(packet.pts.get(), self.layout.time_base, rate).saturating_sub(self.layout.origin);
+        let start = start.saturating_add(self.adrift.unwrap_or(0));
         let mut tail = std::mem::take(&mut packet.trim_end).get();
         packet.trim_start = Duration::ZERO;
         let decoded = match self.codec.decode(&packet) {
@@ -338,7 +360,7 @@ impl Decoder {
         decoded.copy_to_vec_interleaved(&mut self.block);
         self.good_packets = self.good_packets.saturating_add(1);
         self.encoded = self.encoded.saturating_add(packet.data.len() as u64);
-        if self.adrift {
+        if self.adrift.is_some() {
             tail = 0;
         }
         Ok(self.trim(start, tail))
@@ -350,7 +372,7 @@ impl Decoder {
         let decoded = (self.block.len() / channels) as u64;
         let mut end = start.saturating_add_unsigned(decoded.saturating_sub(tail));
         if let (true, false, Some(frames)) =
-            (self.layout.format.exact, self.adrift, self.layout.format.frames)
+            (self.layout.format.exact, self.adrift.is_some(), self.layout.format.frames)
         {
             end = end.min(i64::try_from(frames).unwrap_or(i64::MAX));
         }
@@ -360,11 +382,11 @@ impl Decoder {
         }
         self.block.truncate((end - start) as usize * channels);
         self.block.drain(..(first - start) as usize * channels);
-        if self.adrift {
+        if self.adrift.is_some() {
             self.hold_back();
         }
         let frames = (self.block.len() / channels) as u64;
-        let at = if self.adrift { self.position } else { first as u64 };
+        let at = if self.adrift.is_some() { self.position } else { first as u64 };
         self.position = at + frames;
         (frames > 0).then_some(at)
     }
@@ -381,7 +403,7 @@ impl Decoder {
         self.finished = true;
         let format = &self.layout.format;
         match format.frames {
-            Some(expected) if format.exact && !self.adrift && self.position < expected => {
+            Some(expected) if format.exact && self.adrift.is_none() && self.position < expected => {
                 Err(Error::Truncated { found: self.position, expected })
             }
             _ if self.good_packets == 0 => Err(Error::Truncated { found: 0, expected: 0 }),

@@ -7,6 +7,7 @@ use ebur128::{EbuR128, Mode};
 use crate::{
     Codec, Cover, Decoder, Error, FileSource, Gain, Source, Tags,
     decode::{Format, frames_to_time},
+    mp3,
     source::file_error,
     tags,
 };
@@ -117,7 +118,7 @@ pub fn inspect(
     measure(&mut decoder, &mut meter, progress)?;
     let mut warnings = Vec::new();
     judge(path, &decoder, meter.frames, size, &mut warnings)?;
-    let (tags, cover) = tags::read(path, &mut warnings);
+    let (tags, cover) = tags::read(File::open(path).map_err(file_error)?, &mut warnings);
     Ok(Inspection {
         codec: format.codec,
         sample_rate: format.sample_rate,
@@ -183,12 +184,7 @@ fn judge(
 fn leading_tag(path: &Path) -> Result<u64, Error> {
     let mut head = Vec::new();
     File::open(path).and_then(|file| file.take(10).read_to_end(&mut head)).map_err(file_error)?;
-    Ok(match head.as_slice() {
-        [b'I', b'D', b'3', _, _, _, size @ ..] => {
-            10 + size.iter().fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7f))
-        }
-        _ => 0,
-    })
+    Ok(mp3::id3_size(&head))
 }
 
 /// Measures while samples pass.

@@ -11,6 +11,7 @@ mod error;
 mod gauge;
 pub mod inspect;
 pub mod keys;
+mod mp3;
 mod mp4;
 mod output;
 mod player;

@@ -1,6 +1,6 @@
 //! What a file says about itself. All of it is hearsay: nothing here makes a file unusable.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::io::{BufReader, Read, Seek};
 
 use lofty::{
     config::{ParseOptions, ParsingMode},
@@ -55,9 +55,9 @@ pub struct Cover {
     pub data: Vec<u8>,
 }
 
-/// Reads what there is, and notes in `warnings` what is wrong with it.
-pub(crate) fn read(path: &Path, warnings: &mut Vec<Warning>) -> (Tags, Option<Cover>) {
-    match tagged(path) {
+/// Reads the tags of any file, and notes in `warnings` what is wrong with them.
+pub fn read(file: impl Read + Seek, warnings: &mut Vec<Warning>) -> (Tags, Option<Cover>) {
+    match tagged(file) {
         Ok(file) => {
             let mut reading = Reading { tags: file.tags(), warnings };
             (reading.tags(), reading.cover())
@@ -69,9 +69,8 @@ pub(crate) fn read(path: &Path, warnings: &mut Vec<Warning>) -> (Tags, Option<Co
     }
 }
 
-fn tagged(path: &Path) -> Result<TaggedFile, String> {
+fn tagged(file: impl Read + Seek) -> Result<TaggedFile, String> {
     let options = ParseOptions::new().read_properties(false).parsing_mode(ParsingMode::Relaxed);
-    let file = File::open(path).map_err(|error| error.to_string())?;
     let probe = Probe::new(BufReader::new(file)).options(options);
     let probe = probe.guess_file_type().map_err(|error| error.to_string())?;
     probe.read().map_err(|error| error.to_string())

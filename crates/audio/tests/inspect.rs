@@ -199,10 +199,3 @@ fn three_hours_are_inspected_in_bounded_memory() {
     let grown = peak_memory().saturating_sub(before);
     assert!(grown < 64 << 10, "{grown} KiB more than before");
 }
-
-/// Peak resident memory of this process in KiB, 0 where the system does not tell.
-fn peak_memory() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
-}

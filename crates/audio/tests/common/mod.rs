@@ -354,3 +354,10 @@ pub fn wav(rate: u32, samples: &[i16]) -> Vec<u8> {
     writer.finalize().unwrap();
     bytes.into_inner()
 }
+
+/// Peak resident memory of this process in KiB, 0 where the system does not tell.
+pub fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
