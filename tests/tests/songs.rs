@@ -1,4 +1,5 @@
 //! The whole first slice over real processes and real songs: publish, find, stream, seek, keep.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{fs, path::PathBuf};
 
