@@ -6,10 +6,10 @@ use std::{
 };
 
 use crate::{
-    Control, Entry, EntryId, Error, Opener, OutputError,
+    Control, Entry, EntryId, Error, Opener, OutputError, Problem, Sleep,
     deck::Deck,
     output::Line,
-    player::{Goto, Mark, NO_ENTRY, Problem, Shared, Sleep, lock, spawn},
+    shared::{Goto, Mark, NO_ENTRY, Shared, lock, spawn},
     time_to_frames,
 };
 

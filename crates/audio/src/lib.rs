@@ -16,6 +16,7 @@ mod mp4;
 mod output;
 mod player;
 mod queue;
+mod shared;
 mod source;
 pub mod tags;
 

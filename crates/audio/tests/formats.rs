@@ -1,4 +1,5 @@
 //! Every format: the right length, the right samples, exact seeks.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Two files made of one signal play as that signal.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

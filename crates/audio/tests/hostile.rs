@@ -1,4 +1,5 @@
 //! Damaged and hostile bytes: an error or a shorter sound, never a panic, a hang or much memory.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What publishing learns from a file, and what it refuses.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -198,4 +199,29 @@ fn three_hours_are_inspected_in_bounded_memory() {
     assert_eq!((found.loudness, found.waveform), (None, vec![0; 200]));
     let grown = peak_memory().saturating_sub(before);
     assert!(grown < 64 << 10, "{grown} KiB more than before");
+}
+
+#[test]
+fn the_songs_of_a_real_game_are_as_long_as_another_decoder_finds() {
+    let songs = Path::new("/usr/share/games/asc/music");
+    if !songs.is_dir() {
+        println!("skipped: asc-music is not installed");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for song in ["frontiers.mp3", "machine_wars.mp3", "time_to_strike.mp3"] {
+        let path = songs.join(song);
+        let plain = dir.path().join("plain.wav");
+        ffmpeg(&["-i", path.to_str().unwrap(), plain.to_str().unwrap()]);
+        let found = look(&path).unwrap();
+        let frames = u64::from(hound::WavReader::open(&plain).unwrap().duration());
+        // Without a tag that tells the encoder's silence, decoders differ in whether they take its usual length off.
+        assert!(found.frames.abs_diff(frames) <= 1_105 + 1_152, "{song}: {} of {frames}", found.frames);
+        assert!(
+            found.loudness.is_some_and(|lufs| (-30.0..-5.0).contains(&lufs)),
+            "{song}: {:?}",
+            found.loudness
+        );
+        println!("{song}: {} frames, {frames} there, {:?}", found.frames, found.warnings);
+    }
 }

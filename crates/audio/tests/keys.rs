@@ -1,4 +1,5 @@
 //! The player on a session bus of its own, operated as a desktop would.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

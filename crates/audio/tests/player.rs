@@ -1,4 +1,5 @@
 //! The player against outputs that need no sound card, and sources that arrive when the test says so.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

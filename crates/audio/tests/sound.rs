@@ -1,4 +1,5 @@
 //! Sound really comes out: a PulseAudio server of our own with a card that leads nowhere, whose output is recorded.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -129,19 +130,22 @@ fn is_over(bytes: &[u8]) -> bool {
     bytes.len() > half * 120 || bytes.len() > half && silent(&bytes[bytes.len() - half..]) && !silent(bytes)
 }
 
-/// The tone as it was recorded: its length, its level, its pitch.
+/// The tone as it was recorded: its length, its level, its pitch. A busy machine may tear holes into it; what counts is
+/// what is between them.
 fn check(frames: &[f32]) {
-    let loud = |frame: &f32| frame.abs() > 0.01;
-    let first = frames.iter().position(loud).expect("nothing came out");
-    let last = frames.iter().rposition(loud).unwrap();
-    let seconds = (last - first) as f32 / RATE as f32;
-    assert!((seconds - SECONDS as f32).abs() < 0.1, "{seconds} seconds came out");
-    let tone = &frames[first + 4_410..last - 4_410];
+    let window = RATE as usize / 100;
+    let loud = |window: &&[f32]| rms(window.iter().copied()) > 0.1;
+    let seconds = frames.chunks(window).filter(loud).count() as f32 / 100.0;
+    assert!((seconds - SECONDS as f32).abs() < 0.25, "{seconds} seconds came out");
+    let runs = frames.chunks(window).collect::<Vec<_>>();
+    let longest = runs.split(|window| !loud(window)).max_by_key(|run| run.len()).expect("there are windows");
+    assert!(longest.len() > 20, "only {} ms without a hole", longest.len() * 10);
+    let tone = longest[1..longest.len() - 1].concat();
     let level = rms(tone.iter().copied());
     assert!((level - 0.5 / std::f32::consts::SQRT_2).abs() < 0.02, "level {level}");
     let rises = tone.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
     let pitch = rises as f32 / (tone.len() as f32 / RATE as f32);
-    assert!((pitch - 440.0).abs() < 3.0, "pitch {pitch}");
+    assert!((pitch - 440.0).abs() < 8.0, "pitch {pitch}");
 }
 
 fn play_tone(dir: &Path) {
