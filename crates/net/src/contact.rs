@@ -74,9 +74,11 @@ impl InviteError {
 }
 
 impl Contact {
-    /// Makes a contact of addresses alone; those beyond [`MAX_ADDRESSES`] are left out.
+    /// Makes a contact of addresses alone; those that nobody can be at, and those beyond [`MAX_ADDRESSES`], are left
+    /// out.
     pub fn of(addrs: &[SocketAddr]) -> Self {
-        Self { addrs: addrs.iter().copied().take(MAX_ADDRESSES).collect(), relays: Vec::new() }
+        let addrs = addrs.iter().copied().filter(is_dialable).take(MAX_ADDRESSES).collect();
+        Self { addrs, relays: Vec::new() }
     }
 
     /// Reads what [`Self::encode`] wrote, from bytes that anybody may have made.

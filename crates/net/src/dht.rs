@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,6 +17,7 @@ use tracing::debug;
 use crate::{
     contact::{Contact, is_dialable},
     error::NetError,
+    lock::lock,
     network::Shared,
 };
 
@@ -257,9 +258,8 @@ impl Dht {
         }
     }
 
-    /// No code panics while it holds the lock with the table half changed, so poison means nothing.
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.kept)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use crate::{
     event::Path,
     greet::{Greeted, Greeting, greet},
     link::Link,
+    lock::lock,
     network::Shared,
     punch,
     relay::{self, OpenCircuit},
@@ -284,7 +285,7 @@ impl Turns {
 
     async fn turn(&self, peer: PeerId) -> OwnedMutexGuard<()> {
         let turn = {
-            let mut turns = self.greeting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turns = lock(&self.greeting);
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             turns.entry(peer).or_default().clone()
         };
@@ -292,7 +293,7 @@ impl Turns {
     }
 
     fn dialling(&self) -> MutexGuard<'_, HashMap<PeerId, usize>> {
-        self.dialling.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.dialling)
     }
 }
 

@@ -3,14 +3,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use domain::PeerId;
 use quinn::{Connecting, Connection, ConnectionError};
 use tracing::debug;
 
-use crate::{error::NetError, network::Shared, streams::Asked, tls};
+use crate::{error::NetError, lock::lock, network::Shared, streams::Asked, tls};
 
 /// Reads answered before the handshake of one connection ends.
 const READS: usize = 16;
@@ -24,9 +24,8 @@ impl Early {
         self.table().get(peer).cloned()
     }
 
-    /// No code panics while it holds the lock with the table half changed, so poison means nothing.
     fn table(&self) -> MutexGuard<'_, HashMap<PeerId, Connection>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -20,6 +20,7 @@ mod greet;
 mod hostile;
 mod lan;
 mod link;
+mod lock;
 mod network;
 mod overlay;
 mod portmap;

@@ -5,7 +5,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -24,6 +24,7 @@ use crate::{
     error::NetError,
     event::{DownReason, Event, Path},
     frames::{Frames, FramesError},
+    lock::lock,
     wire::{self, FrameKind, Hello, MAX_MESSAGE},
 };
 
@@ -308,9 +309,4 @@ fn retire(connection: Connection) {
 /// Writes an IPv4 address as such even where the socket speaks IPv6.
 pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
-}
-
-/// No code panics while it holds one of these locks with the value half changed, so poison means nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::{BlobHash, PeerId};
 use quinn::Connection;
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -27,12 +27,13 @@ use crate::{
     fetch::Download,
     lan,
     link::{Link, canonical},
+    lock::lock,
     overlay::{Circuits, Overlay},
     portmap,
     punch::Awaited,
     reach::{self, Reach},
     relay::Forwarder,
-    serve::Bucket,
+    serve::{ANSWERS, Bucket},
     sessions::Sessions,
     streams,
     wire::Probe,
@@ -96,6 +97,8 @@ pub(crate) struct Shared {
     mapping: Mutex<Option<JoinHandle<()>>>,
     /// Pays for served bytes where the upload rate is limited.
     pub(crate) bucket: Bucket,
+    /// One permit for each answer that is held in memory.
+    pub(crate) answers: Semaphore,
     sessions: Mutex<Sessions>,
 }
 
@@ -316,6 +319,7 @@ impl Shared {
         Self {
             id: config.identity.id(),
             bucket: Bucket::new(config.limits.upload, now),
+            answers: Semaphore::new(ANSWERS),
             forwarder: Forwarder::new(config.relay_limits.clone(), now),
             config,
             endpoint,
@@ -461,9 +465,4 @@ fn info(link: &Link) -> PeerInfo {
 fn first_session() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or_default()
-}
-
-/// No code panics while it holds one of these locks with the value half changed, so poison means nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

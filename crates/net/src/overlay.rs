@@ -9,7 +9,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV6},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     link::canonical,
+    lock::lock,
     wire::{Part, Probe, SEALED_HEADER, Sealed, Token, Way},
 };
 
@@ -135,9 +136,8 @@ impl Circuits {
         circuit.send(Part::Second(number), second);
     }
 
-    /// No code panics while it holds the lock with the table half changed, so poison means nothing.
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.table)
     }
 }
 
@@ -211,7 +211,7 @@ impl Overlay {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> usize {
-        let mut arrivals = self.circuits.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut arrivals = lock(&self.circuits.arrivals);
         let mut count = 0;
         for (buffer, meta) in bufs.iter_mut().zip(meta) {
             let Poll::Ready(Some((addr, packet))) = arrivals.poll_recv(cx) else { break };

@@ -122,7 +122,7 @@ async fn pcp(gateway: Ipv4Addr, port: NonZeroU16) -> Result<Mapping, String> {
         }
     };
     let external = SocketAddr::new(ip, mapping.external_port().get());
-    info!(%external, "the router forwards a port");
+    info!("the router forwards a port");
     Ok(Mapping::Pcp { mapping, external })
 }
 
@@ -139,7 +139,7 @@ async fn upnp(config: &PortMapping, port: NonZeroU16) -> Result<Mapping, String>
     let ip = gateway.get_external_ip().await.map_err(|error| error.to_string())?;
     let external = add(&gateway, port.get(), local).await?;
     let external = SocketAddr::new(ip, external);
-    info!(%external, "the router forwards a port");
+    info!("the router forwards a port");
     Ok(Mapping::Upnp { gateway: Box::new(gateway), external, local })
 }
 

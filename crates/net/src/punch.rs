@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use crate::{
     contact::is_dialable,
     error::NetError,
     link::Link,
+    lock::lock,
     network::Shared,
     streams,
     wire::{Introduce, Introduced, MAX_ADDRESSES, Opening, Probe, Reply, Token},
@@ -69,9 +70,8 @@ impl Awaited {
         self.table().remove(token);
     }
 
-    /// No code panics while it holds the lock with the table half changed, so poison means nothing.
     fn table(&self) -> std::sync::MutexGuard<'_, HashMap<Token, mpsc::Sender<SocketAddr>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -18,6 +18,7 @@ use crate::{
     error::NetError,
     event::Path,
     link::Link,
+    lock::lock,
     network::Shared,
     streams,
     wire::{Opening, Relayed, Reply, Sealed, Way},
@@ -155,9 +156,8 @@ impl Forwarder {
         let _ = to.send_datagram(sealed.encode());
     }
 
-    /// No code panics while it holds the lock with the table half changed, so poison means nothing.
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.table)
     }
 }
 

@@ -23,6 +23,10 @@ use crate::{
 
 /// Bytes paid for and written at a time, so that small answers slip between large ones.
 const SLICE: usize = 64 * 1024;
+/// Answers held in memory at a time, each of at most [`crate::wire::MAX_REQUESTED`] and its proof: about 64 MiB in all.
+pub(crate) const ANSWERS: usize = 64;
+/// How many times [`crate::Limits::request_time`] a peer may take for one whole answer: 9 kB a second is enough.
+const PATIENCE: u32 = 4;
 /// How long a burst may be saved up.
 const BURST: Duration = Duration::from_millis(250);
 
@@ -78,17 +82,23 @@ pub(crate) async fn blob(
     let (hash, urgent) = (request.hash, request.urgent);
     let _ = send.set_priority(i32::from(urgent));
     let groups = granted(&blob, request);
+    let within = shared.config.limits.request_time;
+    let Ok(Ok(_memory)) = timeout(within, shared.answers.acquire()).await else {
+        return reply(peer, &mut send, &Reply::Busy).await;
+    };
     let head = BlobReply { size: blob.size(), complete: blob.is_complete(), groups: groups.clone() };
     let encoded = crate::blobs::blocking(move || blob.encode(&groups)).await?;
-    let within = shared.config.limits.request_time;
     let begun = timeout(within, send.write_chunk(Reply::Blob(head).encode())).await;
     written(peer, begun, &mut send)?;
+    let mut patience = within * PATIENCE;
     for at in (0..encoded.len()).step_by(SLICE) {
         let slice = encoded.slice(at..encoded.len().min(at + SLICE));
         let bytes = slice.len();
         shared.bucket.pay(bytes).await;
-        let taken = timeout(within, send.write_chunk(slice)).await;
+        let began = Instant::now();
+        let taken = timeout(within.min(patience), send.write_chunk(slice)).await;
         written(peer, taken, &mut send)?;
+        patience = patience.saturating_sub(began.elapsed());
         shared.config.handler.served(peer, &hash, bytes as u64);
     }
     let _ = send.finish();

@@ -4,7 +4,7 @@ use std::{
     io::{self, IoSliceMut},
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,7 +15,7 @@ use quinn::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use crate::Transport;
+use crate::{Transport, lock::lock};
 
 /// What waits longer than this for the link is dropped, as a router's full queue does.
 const QUEUE: Duration = Duration::from_millis(100);
@@ -81,7 +81,7 @@ async fn carry(socket: Arc<dyn AsyncUdpSocket>, mut queued: mpsc::UnboundedRecei
 impl Socket {
     /// Says when a packet arrives at the other end, or `None` when it is lost.
     fn arrival(&self, len: usize) -> Option<Instant> {
-        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut link = lock(&self.link);
         let now = Instant::now();
         // Xorshift (Marsaglia 2003) is random enough for losses.
         link.random ^= link.random << 13;

@@ -20,7 +20,10 @@ use super::{
     map,
     tree::{TreeFile, write_all_at},
 };
-use crate::wire::{GROUP, MAX_BLOB, group_count};
+use crate::{
+    lock::lock,
+    wire::{GROUP, MAX_BLOB, group_count},
+};
 
 /// Most bytes of one [`Blob::read`]: what is held in memory at once.
 pub const MAX_READ: u64 = 4 * 1024 * 1024;
@@ -80,6 +83,11 @@ impl Blob {
     /// Returns the blob's name.
     pub fn hash(&self) -> BlobHash {
         self.0.hash
+    }
+
+    /// Says whether both are the same open blob.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Returns the size of the whole blob in bytes.
@@ -220,7 +228,7 @@ impl Blob {
 
     /// Gives a complete blob its final name, after its bytes are on the disk.
     pub(crate) fn seal(&self) -> Result<(), BlobError> {
-        let _sealing = self.0.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _sealing = lock(&self.0.sealing);
         let state = self.state().clone();
         if state.sealed || state.removed || !state.groups.is_full() {
             return Ok(());

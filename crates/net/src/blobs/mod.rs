@@ -17,7 +17,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -33,7 +33,7 @@ pub(crate) use groups::Groups;
 use tree::TreeFile;
 pub(crate) use tree::{chunks, geometry};
 
-use crate::wire::MAX_BLOB;
+use crate::{lock::lock, wire::MAX_BLOB};
 
 /// Blobs whose files stay open after their last use: two descriptors each.
 const RECENT: usize = 64;
@@ -370,9 +370,4 @@ fn sync_dir(dir: &Path) {
     if let Ok(dir) = File::open(dir) {
         let _ = dir.sync_all();
     }
-}
-
-/// No code panics while it holds one of these locks with the value half changed, so poison means nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

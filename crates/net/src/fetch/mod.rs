@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     future::pending,
     ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,7 @@ use crate::{
     BlobError,
     blobs::{Blob, groups_of},
     error::NetError,
+    lock::lock,
     network::Shared,
     wire::MAX_BLOB,
 };
@@ -155,7 +156,14 @@ impl Download {
         let mut progress = self.state.progress.subscribe();
         loop {
             if let Some(blob) = self.state.blob() {
-                return blob.wait(range).await.map(|()| blob);
+                match blob.wait(range.clone()).await {
+                    Ok(()) => return Ok(blob),
+                    // A wrong claim of the size was given up; the next one's blob is another.
+                    Err(BlobError::Removed(_)) if self.state.blob().is_none_or(|now| !now.is(&blob)) => {
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             if progress.changed().await.is_err() {
                 return Err(BlobError::Closed);
@@ -325,9 +333,4 @@ async fn sleep_until(wake: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => pending().await,
     }
-}
-
-/// No code panics while it holds one of these locks with the value half changed, so poison means nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

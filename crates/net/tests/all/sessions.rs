@@ -246,3 +246,104 @@ async fn peers_are_listed_with_their_path() {
     assert_eq!((peers[0].peer, peers[0].path, peers[0].addr), (two.id(), Path::Direct, two.addr()));
     assert!(peers[0].bytes_in > 0 && peers[0].bytes_out > 0);
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn idle_sessions_are_small() {
+    /// A daemon with 20 peers has 60 MB for everything; the sessions shall be the least of it.
+    const PER_SESSION_END: usize = 500 * 1024;
+    const PEERS: u8 = 40;
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().to_owned();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    };
+    let hub = Node::start(1).await;
+    let mut peers = Vec::new();
+    for seed in 2..PEERS + 2 {
+        peers.push(Node::start(seed).await);
+    }
+    let before = resident();
+    for peer in &mut peers {
+        peer.dial(&hub).await;
+        peer.up(hub.id()).await;
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 2 * usize::from(PEERS) * PER_SESSION_END, "{grown} bytes");
+}
+
+#[tokio::test]
+async fn both_protocols_of_the_internet_reach_one_socket() {
+    let everywhere = Node::with(1, |config| config.listen = "[::]:0".parse().unwrap()).await;
+    let port = everywhere.addr().port();
+    for (seed, addr) in [(2, "127.0.0.1"), (3, "::1")] {
+        let addr = std::net::SocketAddr::new(addr.parse().unwrap(), port);
+        let listen = if addr.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
+        let node = Node::with(seed, |config| config.listen = listen.parse().unwrap()).await;
+        node.net.connect(everywhere.id(), &[addr]).await.unwrap();
+        // And back, from the socket that speaks both.
+        node.net.disconnect(everywhere.id());
+        everywhere.net.connect(node.id(), &[node.addr()]).await.unwrap();
+        let seen = everywhere.net.peers().iter().any(|info| info.addr == node.addr());
+        assert!(seen, "{addr}");
+    }
+}
+
+/// Nodes that dial and leave each other at random, all at once, end up agreeing who is connected with whom.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_dials_ends_in_agreement() {
+    const NODES: usize = 6;
+    const ROUNDS: u32 = 40;
+    let mut nets = Vec::new();
+    let mut drains = tokio::task::JoinSet::new();
+    for seed in 1..=NODES {
+        let Node { net, mut events, dir, .. } = Node::start(seed as u8).await;
+        nets.push(net);
+        drains.spawn(async move {
+            // Every `Up` of a peer is followed by its `Down` before the next `Up`.
+            let mut up = std::collections::HashSet::new();
+            while let Some(event) = events.recv().await {
+                match event {
+                    Event::Up { peer, .. } => assert!(up.insert(peer)),
+                    Event::Down { peer, .. } => assert!(up.remove(&peer)),
+                    _ => {}
+                }
+            }
+            drop(dir);
+        });
+    }
+    let mut storm = tokio::task::JoinSet::new();
+    for (number, net) in nets.iter().cloned().enumerate() {
+        let others: Vec<_> = nets.iter().map(|other| (other.id(), other.local_addr())).collect();
+        storm.spawn(async move {
+            let mut random = number as u32 + 7;
+            for _ in 0..ROUNDS {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let (peer, addr) = others[random as usize / 65_536 % NODES];
+                if (random / 1024).is_multiple_of(3) {
+                    net.disconnect(peer);
+                } else if peer != net.id() {
+                    let _ = net.connect(peer, &[addr]).await;
+                }
+            }
+        });
+    }
+    soon(storm.join_all()).await;
+    let linked = |net: &net::Network| net.peers().into_iter().map(|info| info.peer).collect::<Vec<_>>();
+    let agree = || {
+        nets.iter().all(|one| {
+            nets.iter().all(|two| linked(one).contains(&two.id()) == linked(two).contains(&one.id()))
+        })
+    };
+    soon(async {
+        while !agree() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for net in &nets {
+        net.shutdown().await;
+    }
+    drop(nets);
+    soon(drains.join_all()).await;
+}
