@@ -1,10 +1,12 @@
 # Each target installs what it needs. `make` alone lists them.
 MUSICDAO := target/release/musicdao
 BENCHES := listen stream blob discovery search
+# A minute for each target; one input may take 20 seconds and 2 GiB, sanitizer included.
+FUZZING := -max_total_time=60 -timeout=20 -rss_limit_mb=2048 -len_control=0
 
 export MUSICDAO_SETUP
 
-.PHONY: help run build test bench fmt lint advisories
+.PHONY: help run build test bench fuzz fmt lint advisories
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -20,8 +22,16 @@ test: ## check everything
 	@xtask/test.sh
 
 bench: build ## measure what docs/benchmarks.md reports
-	@cargo bench --workspace --benches
+	@cargo build --release --manifest-path benches/Cargo.toml
 	@for bench in $(BENCHES); do $(MUSICDAO) bench $$bench || exit 1; done
+
+fuzz: ## fuzz every parser for a minute
+	@xtask/setup.sh build
+	@tools=$$(xtask/tool.sh cargo-fuzz) && export PATH="$$tools:$$PATH" RUSTC_BOOTSTRAP=1 && cd fuzz && \
+	for target in $$(cargo fuzz list); do \
+		mkdir -p corpus/$$target && \
+		cargo fuzz run -O --codegen-units 16 $$target corpus/$$target seeds/$$target -- $(FUZZING) || exit 1; \
+	done
 
 fmt: ## format the sources
 	@cargo fmt --all

@@ -17,6 +17,8 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::{Transport, lock::lock};
 
+/// Largest packet of the Internet's links: an Ethernet frame's 1500 bytes without the headers of IPv4 and UDP.
+const LARGEST: usize = 1472;
 /// What waits longer than this for the link is dropped, as a router's full queue does.
 const QUEUE: Duration = Duration::from_millis(100);
 
@@ -88,7 +90,7 @@ impl Socket {
         link.random ^= link.random >> 7;
         link.random ^= link.random << 17;
         let starts = link.free_at.max(now);
-        let full = starts - now > QUEUE;
+        let full = starts - now > QUEUE || len > LARGEST;
         if full || link.random % 1000 < u64::from(self.shape.loss) {
             return None;
         }

@@ -1081,7 +1081,7 @@ file: string,
 /**
  * Decrypts the file.
  */
-passphrase: string | null, } } | { "method": "cancel", "params": { 
+passphrase: string | null, } } | { "method": "identity_take_over" } | { "method": "cancel", "params": { 
 /**
  * The job's name.
  */

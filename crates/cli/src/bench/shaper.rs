@@ -150,8 +150,8 @@ mod tests {
 
     #[test]
     fn packets_leave_one_after_another_and_arrive_late() {
-        let now = Instant::now();
         let mut lane = Lane::new(Link { loses_one_in: u64::MAX, ..LINK }, 1);
+        let now = Instant::now();
         let arrivals: Vec<_> = (0..3).filter_map(|_| lane.arrival(now, 1222)).collect();
         let half = Duration::from_micros(500);
         assert_eq!(arrivals, [1, 2, 3].map(|packets| now + packets * half + LINK.delay));
@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops() {
-        let now = Instant::now();
         let mut lane = Lane::new(Link { loses_one_in: u64::MAX, ..LINK }, 1);
+        let now = Instant::now();
         let passed = (0..1000).filter(|_| lane.arrival(now, 1222).is_some()).count();
         assert_eq!(passed, 201, "100 ms of packets of half a millisecond, and the one that filled it");
     }

@@ -206,3 +206,41 @@ async fn a_known_peer_is_read_from_with_the_first_packet() {
     // A session begins after the hellos; the read was asked before them.
     assert_eq!(seen.lock().unwrap()[..1], ["read"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scratch_far() {
+    let far = |seed: u64| {
+        move |config: &mut net::Config| {
+            let shape = Shape { delay: Duration::from_millis(25), rate: 2_500_000, loss: 10, seed };
+            config.transport = Arc::new(Shaped { inner: config.transport.clone(), shape });
+        }
+    };
+    const SIZE: u64 = 8_000_000;
+    for round in 0..12u64 {
+        let (from, to) = (Node::with(1, far(7 + round * 2)).await, Node::with(2, far(8 + round * 2)).await);
+        to.dial(&from).await;
+        let bytes = noise(round as u8, SIZE as usize);
+        let hash = from.blobs.add_bytes(bytes.clone().into()).await.unwrap().hash;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let begun = std::time::Instant::now();
+        let download = to.net.fetch(hash, Some(SIZE));
+        download.add_provider(from.id());
+        download.want(0..65536, Some(Duration::ZERO));
+        download.want(SIZE - 65536..SIZE, Some(Duration::ZERO));
+        download.want_all();
+        soon(download.wait(0..65536)).await.unwrap();
+        let head = begun.elapsed();
+        soon(download.wait(SIZE - 65536..SIZE)).await.unwrap();
+        let tail = begun.elapsed();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let s = std::time::Instant::now();
+        soon(download.wait(4_000_000..4_065_536)).await.unwrap();
+        let seek = s.elapsed();
+        soon(download.complete()).await.unwrap();
+        let all = begun.elapsed();
+        eprintln!(
+            "head {head:?} tail {tail:?} seek {seek:?} all {all:?} = {:.0} kB/s",
+            SIZE as f64 / 1e3 / all.as_secs_f64()
+        );
+    }
+}
