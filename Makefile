@@ -22,7 +22,7 @@ test: ## check everything
 	@xtask/test.sh
 
 bench: build ## measure what docs/benchmarks.md reports
-	@cargo bench --workspace --benches
+	@cargo build --release --manifest-path benches/Cargo.toml
 	@for bench in $(BENCHES); do $(MUSICDAO) bench $$bench || exit 1; done
 
 fuzz: ## fuzz every parser for a minute
