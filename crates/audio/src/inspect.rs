@@ -164,6 +164,10 @@ fn judge(
 ) -> Result<(), Error> {
     let (good, bad, encoded) = decoder.tally();
     let format = decoder.format();
+    if frames == 0 {
+        // A header can declare everything to be the encoder's silence.
+        return Err(Error::Truncated { found: 0, expected: format.frames.unwrap_or(0) });
+    }
     let bare = !format.exact && matches!(format.codec, Codec::Mp3 | Codec::Aac);
     if bare && (bad > good || encoded.saturating_mul(2) < size.saturating_sub(leading_tag(path)?)) {
         return Err(Error::NotAudio);

@@ -134,6 +134,18 @@ fn a_file_that_was_cut_off_is_told_from_a_whole_one() {
 }
 
 #[test]
+fn a_file_whose_header_leaves_nothing_to_hear_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = encode(dir.path(), "tone.m4a", 44_100, &tone(44_100, 1.0));
+    let mut bytes = fs::read(&path).unwrap();
+    // The edit list's first entry: where in the media the sound begins.
+    let entry = bytes.windows(4).position(|window| window == b"elst").unwrap() + 12;
+    bytes[entry + 4..entry + 8].copy_from_slice(&10_000_000u32.to_be_bytes());
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(refused(&path), "file_truncated");
+}
+
+#[test]
 fn damage_in_the_middle_is_told_and_survived() {
     let dir = tempfile::tempdir().unwrap();
     let path = encode(dir.path(), "tone.flac", 48_000, &sweep(48_000, 480_000));
