@@ -21,7 +21,7 @@ use crate::{
     network::Shared,
 };
 
-/// Most topics that are kept announced; each costs a lookup per [`AGAIN`].
+/// Most topics that are kept announced; each costs a lookup per round of announcements.
 pub const MAX_TOPICS: usize = 1024;
 /// DHT nodes forget an announcement after about half an hour.
 const AGAIN: Duration = Duration::from_secs(20 * 60);

@@ -1,6 +1,6 @@
 //! The one Api for every shell: what can be asked of a node, what it answers, and what it tells unasked.
 //!
-//! A shell in the same process calls [`crate::NodeHandle::call`]; the daemon's loopback socket carries the same types as JSON.
+//! A shell in the same process calls [`crate::Api::call`]; the daemon's loopback socket carries the same types as JSON.
 //! `crates/node/bindings/api.ts` is generated from them.
 
 use std::path::PathBuf;
