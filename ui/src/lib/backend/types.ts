@@ -1,0 +1,94 @@
+/** What every shell offers the app. Components talk to this, never to a transport. */
+import type * as api from './api';
+
+export type * from './api';
+
+type Params<R> = R extends { params: infer P } ? P : undefined;
+
+/** The names of everything that can be asked. */
+export type Method = api.Request['method'];
+
+/** What a method takes. */
+export type ParamsOf<M extends Method> = Params<Extract<api.Request, { method: M }>>;
+
+/** What a method answers. */
+export interface Answers {
+  status: api.Status;
+  invite: api.Invite;
+  peers: api.Peers;
+  join: api.Done;
+  profile_set: api.Profile;
+  profile_show: api.Profile;
+  publish: api.Published;
+  releases: api.Releases;
+  search: api.SearchResults;
+  show: api.ReleaseDetail;
+  play: api.Played;
+  player: api.PlayerState;
+  download: api.Downloaded;
+  tag: api.Tags;
+  like: api.ReleaseRef;
+  withdraw: api.ReleaseRef;
+  block: api.Blocked;
+  follow: api.Follows;
+  follows: api.Follows;
+  library: api.Library;
+  playlist: api.Playlists;
+  seed: api.Seeds;
+  stats: api.Stats;
+  doctor: api.Doctor;
+  config_get: api.ConfigValues;
+  config_set: api.ConfigValues;
+  identity_export: api.IdentityRef;
+  identity_import: api.IdentityRef;
+  identity_take_over: api.IdentityRef;
+  tags_top: api.TagsTop;
+  queue: api.Queue;
+  devices: api.Devices;
+  hide: api.Hidden;
+  report: api.Done;
+  identity_backup: api.Backup;
+  identity_words: api.Words;
+  identity_restore: api.IdentityRef;
+  jobs: api.Jobs;
+  cancel: api.Done;
+  shutdown: api.Done;
+}
+
+/** How the way to the node is: `refused` means that the link's token is not (or no longer) right. */
+export type Connection = 'connecting' | 'open' | 'lost' | 'refused';
+
+/** A way to a node. */
+export interface Backend {
+  readonly kind: 'web' | 'tauri';
+  /** Asks; rejects with a {@link Failure}. */
+  call<M extends Method>(method: M, ...params: ParamsOf<M> extends undefined ? [] : [ParamsOf<M>]): Promise<Answers[M]>;
+  /** Hears events until the returned function is called. */
+  onEvent(hear: (event: api.Event) => void): () => void;
+  /** Hears of the connection, at once and whenever it changes. */
+  onConnection(hear: (connection: Connection) => void): () => void;
+  /** Fetches a cover, an avatar or waveforms by hash. */
+  asset(hash: string): Promise<Blob>;
+}
+
+/** An error with a code that stays the same for programs, and words for people. */
+export class Failure extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'Failure';
+    this.code = code;
+  }
+
+  /** Makes any thrown thing a failure. */
+  static from(thrown: unknown): Failure {
+    if (thrown instanceof Failure) return thrown;
+    if (isApiError(thrown)) return new Failure(thrown.code, thrown.message);
+    return new Failure('unexpected', thrown instanceof Error ? thrown.message : String(thrown));
+  }
+}
+
+function isApiError(thrown: unknown): thrown is api.ApiError {
+  return typeof thrown === 'object' && thrown !== null && 'code' in thrown && 'message' in thrown;
+}
