@@ -20,6 +20,10 @@ const SCREENS: Record<string, Entry> = {
   browse: ['home', () => import('./screens/Browse.svelte')],
   tag: ['search', () => import('./screens/Browse.svelte')],
   search: ['search', () => import('./screens/Search.svelte')],
+  artist: [undefined, () => import('./screens/Artist.svelte')],
+  playing: ['playing', () => import('./screens/Playing.svelte')],
+  library: ['library', () => import('./screens/Library.svelte')],
+  playlist: ['library', () => import('./screens/Playlist.svelte')],
   release: [undefined, () => import('./screens/Release.svelte')],
 };
 

@@ -1,7 +1,10 @@
 /** What every shell offers the app. Components talk to this, never to a transport. */
-import type * as api from './api';
+import type * as api from '../../../../crates/node/bindings/api';
 
-export type * from './api';
+export type * from '../../../../crates/node/bindings/api';
+
+/** What lists show of a track or a private file. */
+export type Listed = Omit<api.QueueEntry, 'entry' | 'release' | 'track' | 'file'>;
 
 type Params<R> = R extends { params: infer P } ? P : undefined;
 

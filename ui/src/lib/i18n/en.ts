@@ -54,7 +54,7 @@ export const en = {
     positionOf: (now: string, length: string) => `${now} of ${length}`,
     open: 'Open now playing',
     opening: 'Opening…',
-    nothing: 'Nothing is playing. Pick something you like.',
+    nothing: 'Nothing is playing.',
   },
   queue: {
     title: 'Queue',

@@ -52,7 +52,7 @@ export const nl: Messages = {
     positionOf: (now, length) => `${now} van ${length}`,
     open: 'Naar wat nu speelt',
     opening: 'Openen…',
-    nothing: 'Er speelt niets. Kies iets moois.',
+    nothing: 'Er speelt niets.',
   },
   queue: {
     title: 'Wachtrij',
