@@ -1,7 +1,11 @@
 /** What every shell offers the app. Components talk to this, never to a transport. */
 import type * as api from '../../../../crates/node/bindings/api';
+import type { PendingAnswers, PendingRequest } from './pending';
 
 export type * from '../../../../crates/node/bindings/api';
+export type { BlockList, Draft, DraftCover, DraftTrack, PublishDraft, PublishTrack, SkippedFile } from './pending';
+
+type Request = api.Request | PendingRequest;
 
 /** What lists show of a track or a private file. */
 export type Listed = Omit<api.QueueEntry, 'entry' | 'release' | 'track' | 'file'>;
@@ -9,13 +13,13 @@ export type Listed = Omit<api.QueueEntry, 'entry' | 'release' | 'track' | 'file'
 type Params<R> = R extends { params: infer P } ? P : undefined;
 
 /** The names of everything that can be asked. */
-export type Method = api.Request['method'];
+export type Method = Request['method'];
 
 /** What a method takes. */
-export type ParamsOf<M extends Method> = Params<Extract<api.Request, { method: M }>>;
+export type ParamsOf<M extends Method> = Params<Extract<Request, { method: M }>>;
 
 /** What a method answers. */
-export interface Answers {
+export interface Answers extends PendingAnswers {
   status: api.Status;
   invite: api.Invite;
   peers: api.Peers;
@@ -72,6 +76,40 @@ export interface Backend {
   onConnection(hear: (connection: Connection) => void): () => void;
   /** Fetches a cover, an avatar or waveforms by hash. */
   asset(hash: string): Promise<Blob>;
+  /** Lets a person choose files or a folder; empty where they changed their mind. */
+  choose(wanted: Wanted): Promise<Source[]>;
+  /** Brings a chosen file to where the node can read it, and says where that is. */
+  bring(source: Source, options: BringOptions): Promise<string>;
+  /** Hears of files that are dragged over the window, where the page itself does not. */
+  onDrag(hear: (drag: Drag) => void): () => void;
+  /** Hears of links and files that the system opened with this app. */
+  onOpened(hear: (opened: Opened) => void): () => void;
+  /** Keeps the encrypted identity where the person wants it; whether they did. */
+  saveBackup(passphrase: string): Promise<boolean>;
+  /** Replaces the identity by that of a chosen file. */
+  restoreBackup(source: Source, passphrase: string): Promise<void>;
+}
+
+/** What may be chosen. */
+export type Wanted = 'music' | 'folder' | 'image' | 'backup';
+
+/** A chosen or dropped file: where it is for the node, or what it is for the browser. */
+export type Source = { name: string; path: string } | { name: string; file: File };
+
+export interface BringOptions {
+  signal: AbortSignal;
+  /** Hears how many bytes are there already. */
+  progress: (done: number, total: number) => void;
+}
+
+export interface Drag {
+  phase: 'enter' | 'drop' | 'leave';
+  sources: Source[];
+}
+
+export interface Opened {
+  links: string[];
+  files: Source[];
 }
 
 /** An error with a code that stays the same for programs, and words for people. */

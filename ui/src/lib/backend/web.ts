@@ -1,5 +1,8 @@
 /** The daemon's loopback socket: the Api as JSON frames, reconnected for as long as the page is open. */
-import { Failure, type ApiError, type Backend, type Connection, type Event, type Method } from './types';
+import { pick, saveText } from './browser';
+import {
+  Failure, type ApiError, type Backend, type BringOptions, type Connection, type Event, type Method, type Source, type Wanted,
+} from './types';
 
 /** First wait before trying again; doubles up to {@link LONGEST_WAIT_MS}. */
 const FIRST_WAIT_MS = 250;
@@ -86,6 +89,50 @@ export class WebBackend implements Backend {
     });
     if (!response.ok) throw await refusal(response);
     return response.blob();
+  }
+
+  choose(wanted: Wanted): Promise<Source[]> {
+    return pick(wanted);
+  }
+
+  /** Uploads; `fetch` does not tell how far an upload is. */
+  bring(source: Source, { signal, progress }: BringOptions): Promise<string> {
+    if ('path' in source) return Promise.resolve(source.path);
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(cancelled());
+      const request = new XMLHttpRequest();
+      request.open('POST', `${this.#address.origin}/upload?name=${encodeURIComponent(source.name)}`);
+      request.setRequestHeader('authorization', `Bearer ${this.#address.token}`);
+      request.upload.onprogress = ({ loaded, total }) => progress(loaded, total);
+      request.onload = () => {
+        if (request.status === 200) resolve((JSON.parse(request.responseText) as { path: string }).path);
+        else reject(refused(request.status, request.responseText));
+      };
+      request.onerror = () => reject(lost());
+      request.onabort = () => reject(cancelled());
+      signal.addEventListener('abort', () => request.abort(), { once: true });
+      request.send(source.file);
+    });
+  }
+
+  /** A page hears of drags by itself. */
+  onDrag(): () => void {
+    return () => {};
+  }
+
+  onOpened(): () => void {
+    return () => {};
+  }
+
+  async saveBackup(passphrase: string): Promise<boolean> {
+    const { name, text } = await this.call('identity_backup', { passphrase });
+    saveText(name, text);
+    return true;
+  }
+
+  async restoreBackup(source: Source, passphrase: string): Promise<void> {
+    const text = 'file' in source ? await source.file.text() : '';
+    await this.call('identity_restore', { text, passphrase: passphrase || null });
   }
 
   /** Tries again now instead of at the end of the wait. */
@@ -176,9 +223,17 @@ function lost(): Failure {
 
 /** The daemon answers refused uploads and assets with an error as in the Api. */
 async function refusal(response: Response): Promise<Failure> {
+  return refused(response.status, await response.text());
+}
+
+function refused(status: number, body: string): Failure {
   try {
-    return Failure.from(await response.json());
+    return Failure.from(JSON.parse(body));
   } catch {
-    return new Failure(`http_${response.status}`, response.statusText);
+    return new Failure(`http_${status}`, body.slice(0, 200));
   }
+}
+
+function cancelled(): Failure {
+  return new Failure('cancelled', 'it was cancelled');
 }

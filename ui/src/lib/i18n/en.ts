@@ -258,7 +258,7 @@ export const en = {
   jobs: {
     title: 'Under way',
     kinds: {
-      publish: 'Publishing', inspect: 'Reading files', download: 'Saving files', keep: 'Keeping', import: 'Adding', upload: 'Uploading', other: 'Working',
+      publish: 'Publishing', inspect: 'Reading files', download: 'Saving files', keep: 'Keeping', import: 'Adding', upload: 'Uploading', play: 'Playing', other: 'Working',
     },
     stages: {
       reading: 'Reading', hashing: 'Checking', fetching: 'Getting', writing: 'Writing', storing: 'Storing', publishing: 'Publishing',
@@ -284,15 +284,15 @@ export const en = {
     lists: 'In the queue and in playlists, the up and down arrows move a song whose grip is focused.',
   },
   licenses: {
-    'CC-BY-4.0': 'Everybody may share and change it, also for money, when they name you.',
-    'CC-BY-SA-4.0': 'As above, and what is made of it must be just as free.',
-    'CC-BY-NC-4.0': 'Everybody may share and change it when they name you, but not for money.',
-    'CC-BY-NC-SA-4.0': 'Not for money, and what is made of it must be just as free.',
-    'CC-BY-ND-4.0': 'Everybody may share it unchanged, also for money, when they name you.',
-    'CC-BY-NC-ND-4.0': 'Everybody may share it unchanged when they name you, but not for money.',
-    'CC0-1.0': 'You give it to everybody, without any conditions.',
-    'LAL-1.3': 'Free Art: share and change it freely, under the same licence, naming you.',
-    'GPL-2.0-or-later': 'A free software licence: the source of the music goes with it.',
+    'CC-BY-4.0': 'Everybody may share and change it, also for money, as long as the artist is named.',
+    'CC-BY-SA-4.0': 'May be shared and changed, also for money, naming the artist; what is made of it must be just as free.',
+    'CC-BY-NC-4.0': 'Everybody may share and change it, naming the artist, but not for money.',
+    'CC-BY-NC-SA-4.0': 'May be shared and changed, not for money, naming the artist; what is made of it must be just as free.',
+    'CC-BY-ND-4.0': 'Everybody may share it unchanged, also for money, as long as the artist is named.',
+    'CC-BY-NC-ND-4.0': 'Everybody may share it unchanged, naming the artist, but not for money.',
+    'CC0-1.0': 'Given to everybody without any condition. This cannot be taken back.',
+    'LAL-1.3': 'Free Art: may be shared and changed, naming the artist and under the same licence.',
+    'GPL-2.0-or-later': 'A free software licence: who passes it on passes on its source, too, such as stems and projects.',
   },
   unknownFailure: (code: string) => `Something went wrong (${code}).`,
   failures: {

@@ -256,7 +256,7 @@ export const nl: Messages = {
   jobs: {
     title: 'Bezig',
     kinds: {
-      publish: 'Uitbrengen', inspect: 'Bestanden lezen', download: 'Bestanden opslaan', keep: 'Bewaren', import: 'Toevoegen', upload: 'Versturen', other: 'Bezig',
+      publish: 'Uitbrengen', inspect: 'Bestanden lezen', download: 'Bestanden opslaan', keep: 'Bewaren', import: 'Toevoegen', upload: 'Versturen', play: 'Afspelen', other: 'Bezig',
     },
     stages: {
       reading: 'Lezen', hashing: 'Controleren', fetching: 'Ophalen', writing: 'Schrijven', storing: 'Opslaan', publishing: 'Uitbrengen',
@@ -282,15 +282,15 @@ export const nl: Messages = {
     lists: 'In de wachtrij en in afspeellijsten verplaatsen pijl omhoog en omlaag een nummer waarvan de greep de focus heeft.',
   },
   licenses: {
-    'CC-BY-4.0': 'Iedereen mag het delen en veranderen, ook voor geld, met jouw naam erbij.',
-    'CC-BY-SA-4.0': 'Zoals hierboven, en wat ervan gemaakt wordt moet net zo vrij zijn.',
-    'CC-BY-NC-4.0': 'Iedereen mag het met jouw naam erbij delen en veranderen, maar niet voor geld.',
-    'CC-BY-NC-SA-4.0': 'Niet voor geld, en wat ervan gemaakt wordt moet net zo vrij zijn.',
-    'CC-BY-ND-4.0': 'Iedereen mag het onveranderd delen, ook voor geld, met jouw naam erbij.',
-    'CC-BY-NC-ND-4.0': 'Iedereen mag het onveranderd met jouw naam erbij delen, maar niet voor geld.',
-    'CC0-1.0': 'Je geeft het aan iedereen, zonder voorwaarden.',
-    'LAL-1.3': 'Vrije kunst: deel en verander het vrij, onder dezelfde licentie, met jouw naam erbij.',
-    'GPL-2.0-or-later': 'Een licentie voor vrije software: de bron van de muziek gaat mee.',
+    'CC-BY-4.0': 'Iedereen mag het delen en veranderen, ook voor geld, met de naam van de artiest erbij.',
+    'CC-BY-SA-4.0': 'Delen en veranderen mag, ook voor geld, met de naam erbij; wat ervan gemaakt wordt moet net zo vrij zijn.',
+    'CC-BY-NC-4.0': 'Iedereen mag het met de naam van de artiest erbij delen en veranderen, maar niet voor geld.',
+    'CC-BY-NC-SA-4.0': 'Delen en veranderen mag, niet voor geld, met de naam erbij; wat ervan gemaakt wordt moet net zo vrij zijn.',
+    'CC-BY-ND-4.0': 'Iedereen mag het onveranderd delen, ook voor geld, met de naam van de artiest erbij.',
+    'CC-BY-NC-ND-4.0': 'Iedereen mag het onveranderd met de naam van de artiest erbij delen, maar niet voor geld.',
+    'CC0-1.0': 'Van iedereen, zonder enige voorwaarde. Wie het weggeeft kan het niet terugnemen.',
+    'LAL-1.3': 'Vrije kunst: delen en veranderen mag, met de naam erbij en onder dezelfde licentie.',
+    'GPL-2.0-or-later': 'Een licentie voor vrije software: wie het doorgeeft, geeft ook de bron door, zoals sporen en projecten.',
   },
   unknownFailure: (code) => `Er ging iets mis (${code}).`,
   failures: {

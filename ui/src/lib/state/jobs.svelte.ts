@@ -1,9 +1,9 @@
 /** Long work: what is under way, how far, and how to stop it. */
 import { SvelteMap } from 'svelte/reactivity';
-import { backend, Failure, type Progress } from '../backend';
+import { backend, Failure, type ApiError, type JobInfo, type Progress } from '../backend';
 import { toasts } from './toasts.svelte';
 
-export type JobKind = 'publish' | 'inspect' | 'download' | 'keep' | 'import' | 'upload' | 'other';
+export type JobKind = 'publish' | 'inspect' | 'download' | 'keep' | 'import' | 'upload' | 'play' | 'other';
 
 export interface Job {
   id: string;
@@ -17,14 +17,34 @@ export interface Job {
   cancelling: boolean;
 }
 
+/** What long work is given. */
+export interface Handle {
+  /** Aborted when the person wants it to stop; the node stops its own part by itself. */
+  signal: AbortSignal;
+  /** Tells how far a part is that this page does itself. */
+  tell: (item: string, share: number | undefined) => void;
+}
+
+/** The node's names of work, where they differ from ours. */
+const KINDS: Record<string, JobKind> = {
+  publish: 'publish', inspect: 'inspect', download: 'download', seed: 'keep', add_folder: 'import', play: 'play',
+};
+
 class Jobs {
   #jobs = new SvelteMap<string, Job>();
+  /** Those that this page began, with what stops them. */
+  #own = new Map<string, AbortController>();
   readonly list = $derived([...this.#jobs.values()]);
 
   start(): () => void {
-    return backend().onEvent((event) => {
-      if (event.event === 'progress') this.#progress(event);
-    });
+    const stops = [
+      backend().onConnection((connection) => connection === 'open' && void this.#adopt()),
+      backend().onEvent((event) => {
+        if (event.event === 'progress') this.#progress(event);
+        if (event.event === 'job_ended') this.#ended(event.job, event.error);
+      }),
+    ];
+    return () => stops.forEach((stop) => stop());
   }
 
   find(id: string): Job | undefined {
@@ -32,17 +52,24 @@ class Jobs {
   }
 
   /** Does long work under a new job name. A failure is told and thrown; being cancelled is neither. */
-  async run<T>(kind: JobKind, subject: string, work: (job: string) => Promise<T>): Promise<T | undefined> {
-    const id = `${kind}-${crypto.randomUUID()}`;
-    this.#jobs.set(id, { id, kind, subject, stage: '', item: '', share: undefined, cancelling: false });
+  async run<T>(
+    kind: JobKind,
+    subject: string,
+    work: (job: string, handle: Handle) => Promise<T>,
+    id = `${kind}-${crypto.randomUUID()}`,
+  ): Promise<T | undefined> {
+    const stopping = new AbortController();
+    this.#own.set(id, stopping);
+    this.#jobs.set(id, { ...blank(id), kind, subject });
     try {
-      return await work(id);
+      return await work(id, { signal: stopping.signal, tell: (item, share) => this.#change(id, { item, share }) });
     } catch (thrown) {
       const failure = Failure.from(thrown);
       if (failure.code === 'cancelled') return undefined;
       toasts.fail(failure);
       throw failure;
     } finally {
+      this.#own.delete(id);
       this.#jobs.delete(id);
     }
   }
@@ -50,19 +77,48 @@ class Jobs {
   async cancel(id: string): Promise<void> {
     const job = this.#jobs.get(id);
     if (!job) return;
-    this.#jobs.set(id, { ...job, cancelling: true });
+    this.#change(id, { cancelling: true });
+    this.#own.get(id)?.abort();
     try {
       await backend().call('cancel', { job: id });
     } catch (thrown) {
-      toasts.fail(Failure.from(thrown));
+      const failure = Failure.from(thrown);
+      // What only this page does, or what has just ended, the node does not know.
+      if (failure.code !== 'job_unknown') toasts.fail(failure);
     }
   }
 
-  #progress({ job: id, stage, item, done, total }: Progress): void {
-    const job = this.#jobs.get(id);
-    if (!job) return;
-    this.#jobs.set(id, { ...job, stage, item, share: total > 0 ? Math.min(1, done / total) : undefined });
+  /** Takes up what goes on in the node since before this page was open. */
+  async #adopt(): Promise<void> {
+    const { jobs } = await backend().call('jobs').catch(() => ({ jobs: [] as JobInfo[] }));
+    const running = new Set(jobs.map(({ job }) => job));
+    for (const id of this.#jobs.keys()) {
+      if (!this.#own.has(id) && !running.has(id)) this.#jobs.delete(id);
+    }
+    for (const { job, kind, progress } of jobs) {
+      if (!this.#jobs.has(job)) this.#jobs.set(job, { ...blank(job), kind: KINDS[kind] ?? 'other' });
+      if (progress) this.#progress(progress);
+    }
   }
+
+  #progress({ job, stage, item, done, total }: Progress): void {
+    this.#change(job, { stage, item, share: total > 0 ? Math.min(1, done / total) : undefined });
+  }
+
+  #ended(id: string, error: ApiError | null): void {
+    if (!this.#jobs.has(id) || this.#own.has(id)) return;
+    this.#jobs.delete(id);
+    if (error && error.code !== 'cancelled') toasts.fail(error);
+  }
+
+  #change(id: string, change: Partial<Job>): void {
+    const job = this.#jobs.get(id);
+    if (job) this.#jobs.set(id, { ...job, ...change });
+  }
+}
+
+function blank(id: string): Job {
+  return { id, kind: 'other', subject: '', stage: '', item: '', share: undefined, cancelling: false };
 }
 
 export const jobs = new Jobs();
