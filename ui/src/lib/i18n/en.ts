@@ -1,4 +1,6 @@
 /** The English messages. Sentences, not Title Case; counts are functions, so that every language has its own plurals. */
+import { settings, welcome } from './settings.en';
+import { studio } from './studio.en';
 
 const many = (count: number, one: string, other: string) =>
   `${count.toLocaleString('en')} ${count === 1 ? one : other}`;
@@ -283,6 +285,9 @@ export const en = {
     help: 'This sheet',
     lists: 'In the queue and in playlists, the up and down arrows move a song whose grip is focused.',
   },
+  settings,
+  welcome,
+  studio,
   licenses: {
     'CC-BY-4.0': 'Everybody may share and change it, also for money, as long as the artist is named.',
     'CC-BY-SA-4.0': 'May be shared and changed, also for money, naming the artist; what is made of it must be just as free.',

@@ -1,5 +1,7 @@
 /** Nederlands. */
 import type { Messages } from './index.svelte';
+import { settings, welcome } from './settings.nl';
+import { studio } from './studio.nl';
 
 const many = (count: number, one: string, other: string) =>
   `${count.toLocaleString('nl')} ${count === 1 ? one : other}`;
@@ -281,6 +283,9 @@ export const nl: Messages = {
     help: 'Dit overzicht',
     lists: 'In de wachtrij en in afspeellijsten verplaatsen pijl omhoog en omlaag een nummer waarvan de greep de focus heeft.',
   },
+  settings,
+  welcome,
+  studio,
   licenses: {
     'CC-BY-4.0': 'Iedereen mag het delen en veranderen, ook voor geld, met de naam van de artiest erbij.',
     'CC-BY-SA-4.0': 'Delen en veranderen mag, ook voor geld, met de naam erbij; wat ervan gemaakt wordt moet net zo vrij zijn.',
