@@ -10,8 +10,8 @@ describe('the accent', () => {
       for (const ground of GROUNDS) {
         const accent = readable(colour, ground);
         expect(contrast(parse(accent), unpack(ground))).toBeGreaterThanOrEqual(4.5);
-        expect(contrast(parse(ink(accent)), parse(accent))).toBeGreaterThanOrEqual(4.5);
       }
+      expect(contrast(parse(ink(colour)), unpack(colour))).toBeGreaterThanOrEqual(4.5);
     }
   });
 

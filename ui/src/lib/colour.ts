@@ -14,15 +14,20 @@ export function readable(colour: number, background: number): string {
   const raw = unpack(colour);
   for (let step = 0; step <= 20; step += 1) {
     const mixed = mix(raw, towards, step / 20);
-    if (contrast(mixed, ground) >= CONTRAST) return hex(mixed);
+    if (contrast(mixed, ground) >= CONTRAST) return css(mixed);
   }
-  return hex(towards);
+  return css(towards);
 }
 
 /** Black or white, whichever reads better on a colour. */
-export function ink(colour: string): string {
-  const rgb = unpack(Number.parseInt(colour.slice(1), 16));
-  return contrast(rgb, [18, 17, 16]) >= contrast(rgb, [255, 255, 255]) ? '#121110' : '#ffffff';
+export function ink(colour: number): string {
+  const rgb = unpack(colour);
+  return contrast(rgb, [0, 0, 0]) >= contrast(rgb, [255, 255, 255]) ? '#000000' : '#ffffff';
+}
+
+/** As styles write it. */
+export function hex(colour: number): string {
+  return css(unpack(colour));
 }
 
 export function contrast(a: Rgb, b: Rgb): number {
@@ -46,6 +51,6 @@ function mix(a: Rgb, b: Rgb, share: number): Rgb {
   return a.map((part, place) => Math.round(part + (b[place]! - part) * share)) as Rgb;
 }
 
-function hex(rgb: Rgb): string {
+function css(rgb: Rgb): string {
   return `#${rgb.map((part) => part.toString(16).padStart(2, '0')).join('')}`;
 }
