@@ -15,12 +15,13 @@ use peer::{Input, Peer};
 use store::{FolderLock, Store};
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api::ApiError,
+    asset,
     book::Book,
     cache::Cache,
     config::{Config, RelayPolicy, Settings},
@@ -33,6 +34,7 @@ use crate::{
     identity,
     idle::Idle,
     jobs::Jobs,
+    library::Deleted,
     playback::Host,
     rendezvous, upkeep,
 };
@@ -76,6 +78,8 @@ pub(crate) struct Inner {
     pub(crate) cache: Arc<Cache>,
     pub(crate) finds: Finds,
     pub(crate) host: Host,
+    pub(crate) deleted: Deleted,
+    pub(crate) assets: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) runtime: Handle,
     pub(crate) ending: CancellationToken,
@@ -135,6 +139,8 @@ impl Node {
             cache,
             finds: Finds::default(),
             host: Host::default(),
+            deleted: Deleted::default(),
+            assets: Semaphore::new(asset::AT_ONCE),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             ending: CancellationToken::new(),
@@ -150,12 +156,10 @@ impl Node {
             let joined = inner.join(invite).await;
             joined.or_else(|error| if error.code == "invite_malformed" { Err(error) } else { Ok(()) })?;
         }
-        tracing::info!(
-            peer = inner.identity.id().short(),
-            version = env!("CARGO_PKG_VERSION"),
-            releases = inner.store.counts().await?.releases,
-            "started"
-        );
+        // Not counted within the macro: what it holds meanwhile may not go to another thread.
+        let releases = inner.store.counts().await?.releases;
+        let peer = inner.identity.id().short();
+        tracing::info!(peer, version = env!("CARGO_PKG_VERSION"), releases, "started");
         Ok(Arc::new(NodeHandle { inner, lock: Mutex::new(Some(lock)) }))
     }
 }
