@@ -24,6 +24,7 @@ const SCREENS: Record<string, Entry> = {
   playing: ['playing', () => import('./screens/Playing.svelte')],
   library: ['library', () => import('./screens/Library.svelte')],
   playlist: ['library', () => import('./screens/Playlist.svelte')],
+  settings: ['settings', () => import('./screens/Settings.svelte')],
   release: [undefined, () => import('./screens/Release.svelte')],
 };
 
@@ -32,6 +33,6 @@ export function screenOf({ path }: Route): Screen {
   const name = first in SCREENS ? first : '';
   const [section, load] = SCREENS[name]!;
   // Search keeps its field while one types; other screens are new for a new subject.
-  const key = name === 'search' ? name : path.join('/');
+  const key = name === 'search' || name === 'settings' ? name : path.join('/');
   return { name: name || 'home', section, key, load };
 }

@@ -176,6 +176,19 @@ export const settings = {
     shareDo: 'Offer it',
     shared: 'Your list is public.',
   },
+  /** What was checked; in order; out of order. */
+  checks: {
+    'data folder': ['Data folder.', 'It can be written.', 'It cannot be written: check who owns it.'],
+    disk: ['Disk.', 'There is room.', 'It is nearly full: free some space.'],
+    database: ['Library.', 'It is sound.', 'It is damaged: stop MusicDAO and put back the copy beside it.'],
+    clock: ['Clock.', 'It is set.', 'It is wrong: set it, as new releases are dated by it.'],
+    sound: ['Sound.', 'A device was found.', 'No device was found: plug one in.'],
+    network: ['Network.', 'It can be used.', 'It cannot be used.'],
+    peers: ['People.', 'Somebody is connected.', 'Nobody is connected: join a friend by invite.'],
+    lan: ['Nearby.', 'As you set it.', 'It does not work here.'],
+    dht: ['Far away.', 'As you set it.', 'It does not work here.'],
+    publishing: ['Publishing.', 'You can publish.', 'This identity only reads: it is used elsewhere, or was just restored.'],
+  } as Record<string, readonly [what: string, well: string, ill: string]>,
   appearance: {
     title: 'Appearance',
     theme: 'Colours',

@@ -177,6 +177,18 @@ export const settings: Messages['settings'] = {
     shareDo: 'Aanbieden',
     shared: 'Je lijst is openbaar.',
   },
+  checks: {
+    'data folder': ['Gegevensmap.', 'Er kan in worden geschreven.', 'Er kan niet in worden geschreven: kijk van wie de map is.'],
+    disk: ['Schijf.', 'Er is ruimte.', 'Bijna vol: maak wat ruimte vrij.'],
+    database: ['Bibliotheek.', 'In orde.', 'Beschadigd: stop MusicDAO en zet de kopie ernaast terug.'],
+    clock: ['Klok.', 'Loopt goed.', 'Loopt verkeerd: zet haar goed, want nieuwe uitgaven krijgen haar datum.'],
+    sound: ['Geluid.', 'Er is een apparaat gevonden.', 'Er is geen apparaat gevonden: sluit er een aan.'],
+    network: ['Netwerk.', 'Te gebruiken.', 'Niet te gebruiken.'],
+    peers: ['Mensen.', 'Er is iemand verbonden.', 'Er is niemand verbonden: sluit je aan met een uitnodiging.'],
+    lan: ['Dichtbij.', 'Zoals je het instelde.', 'Werkt hier niet.'],
+    dht: ['Ver weg.', 'Zoals je het instelde.', 'Werkt hier niet.'],
+    publishing: ['Uitbrengen.', 'Je kunt uitbrengen.', 'Deze identiteit leest alleen: ze is elders in gebruik, of net teruggezet.'],
+  },
   appearance: {
     title: 'Uiterlijk',
     theme: 'Kleuren',
