@@ -180,6 +180,7 @@ export const en = {
     historyEmpty: 'Nothing played yet',
     historyEmptyText: 'What you play is remembered here, on this device only.',
     clearHistory: 'Forget all',
+    clearForGood: 'Forget for good',
     historyCleared: 'The history is forgotten.',
     addFolder: 'Add a folder',
     folder: 'Folder on this computer',

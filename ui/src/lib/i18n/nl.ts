@@ -178,6 +178,7 @@ export const nl: Messages = {
     historyEmpty: 'Nog niets gespeeld',
     historyEmptyText: 'Wat je speelt wordt hier onthouden, alleen op dit apparaat.',
     clearHistory: 'Alles vergeten',
+    clearForGood: 'Voorgoed vergeten',
     historyCleared: 'De geschiedenis is vergeten.',
     addFolder: 'Map toevoegen',
     folder: 'Map op deze computer',
