@@ -181,8 +181,17 @@ impl App {
         answer["body"].clone()
     }
 
-    /// Presses what has this name, as a person does: it must be there, shown, and not covered.
+    /// Presses what is there, as a person does: it must be shown, and not covered.
     fn press(&self, selector: &str) {
+        self.act(selector, "click", &json!({}));
+    }
+
+    /// Types into a field.
+    fn write(&self, selector: &str, text: &str) {
+        self.act(selector, "value", &json!({ "text": text }));
+    }
+
+    fn act(&self, selector: &str, act: &str, body: &Value) {
         let found = json!({ "using": "css selector", "value": selector });
         self.until(selector, &format!("return !!document.querySelector({});", json!(selector)));
         let element = self.try_post("element", &found).expect("it is there");
@@ -191,8 +200,8 @@ impl App {
             .and_then(|it| it.values().next())
             .and_then(Value::as_str)
             .expect("an element");
-        self.try_post(&format!("element/{id}/click"), &json!({}))
-            .unwrap_or_else(|error| panic!("{selector} cannot be pressed: {error}"));
+        self.try_post(&format!("element/{id}/{act}"), body)
+            .unwrap_or_else(|error| panic!("{act} of {selector}: {error}"));
     }
 
     fn text(&self) -> String {
@@ -236,16 +245,8 @@ fn a_listener_opens_the_window_plays_pauses_and_leaves() {
     println!("painted {:.0} ms after the driver was started", painted.as_f64().expect("a time") - began);
     println!("painted {:.0} ms after the process began", painted.as_f64().expect("a time") - began_ms(pid));
 
-    app.rpc("join", json!({ "invite": friend.invite() }));
-    until("the friend's release", || {
-        let list = app.rpc("releases", json!({ "limit": 10 }));
-        (list["total"] != json!(0)).then_some(())
-    });
-    app.rpc("profile_set", json!({ "name": "Ben", "bio": null, "links": null, "avatar": null }));
-    app.until(
-        "home",
-        "location.hash = '#/'; return document.querySelector('a[href^=\"#/release/\"]') !== null;",
-    );
+    first_run(&app, &friend.invite());
+    app.until("home", "return document.querySelector('a[href^=\"#/release/\"]') !== null;");
     app.press("a[href^='#/release/']");
     app.until(
         "the release",
@@ -278,6 +279,23 @@ fn a_listener_opens_the_window_plays_pauses_and_leaves() {
     world.hear(false);
     // The folder is free again, and nothing is lost.
     assert_eq!(data.run(&["releases"])["releases"][0]["title"], "Frontiers");
+}
+
+/// Passes the first run as a person does: a name, who can see what, a friend's link.
+fn first_run(app: &App, invite: &str) {
+    const NEXT: &str = "button[form='step']:enabled";
+    app.write("input[autocomplete='nickname']", "Ben");
+    app.press(NEXT);
+    app.until("the second step", "return document.querySelector('[role=switch]') !== null;");
+    app.press(NEXT);
+    app.write("input[autocapitalize='none']", invite);
+    app.press("form .button.primary:enabled");
+    until("the friend's release", || {
+        let list = app.rpc("releases", json!({}));
+        (list["total"] != json!(0)).then_some(())
+    });
+    app.press(NEXT);
+    assert_eq!(app.rpc("profile_show", json!({ "peer": null }))["name"], "Ben");
 }
 
 /// Starts the app once more on the same folder; it must give way to the one that runs.
