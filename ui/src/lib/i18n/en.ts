@@ -32,6 +32,7 @@ export const en = {
   connection: {
     lost: 'The connection to MusicDAO was lost. Trying to reach it again; nothing you have is lost.',
     back: 'The connection is back.',
+    locked: 'This link does not open MusicDAO',
     refused: 'This page’s link is no longer valid. Open the link that “musicdao daemon --web” prints.',
     readOnly: 'This identity is in use on another device, so nothing can be published from here. You can take it over in Settings.',
   },

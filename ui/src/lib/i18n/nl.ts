@@ -30,6 +30,7 @@ export const nl: Messages = {
   connection: {
     lost: 'De verbinding met MusicDAO is verbroken. We proberen het opnieuw; je bent niets kwijt.',
     back: 'De verbinding is er weer.',
+    locked: 'Deze link opent MusicDAO niet',
     refused: 'De link van deze pagina is niet meer geldig. Open de link die “musicdao daemon --web” toont.',
     readOnly: 'Deze identiteit is op een ander apparaat in gebruik, dus van hieruit kan niets worden uitgebracht. Bij Instellingen kun je haar overnemen.',
   },
