@@ -25,7 +25,7 @@ export const settings: Messages['settings'] = {
     idText: 'Namen zijn niet uniek. Dit wel: wie zeker wil zijn, vergelijkt het.',
     copied: 'De identiteit is gekopieerd.',
     backup: 'Reservekopie',
-    backupText: 'Raakt dit apparaat kwijt, dan brengt alleen een reservekopie je identiteit terug. Niemand kan haar voor je herstellen.',
+    backupText: 'Raak je dit apparaat kwijt, dan brengt alleen een reservekopie je identiteit terug. Niemand kan haar voor je herstellen.',
     backupDo: 'Kopie maken',
     restore: 'Terugzetten',
     restoreText: 'Verdergaan met de identiteit van een reservekopie. Kan niet meer als van hieruit iets is uitgebracht.',
@@ -221,7 +221,7 @@ export const welcome: Messages['welcome'] = {
     later: 'Leeg laten mag: om te luisteren heeft niemand een naam nodig.',
     restore: 'Ik heb al een identiteit',
     backup: 'Maak een reservekopie van je identiteit',
-    backupText: 'Raakt dit apparaat kwijt, dan brengt alleen die haar terug.',
+    backupText: 'Raak je dit apparaat kwijt, dan brengt alleen die haar terug.',
     backupDone: 'Reservekopie gemaakt.',
   },
   sight: {
