@@ -78,7 +78,7 @@ for (const size of SIZES) {
       await page.getByRole('button', { name: 'Add a tag' }).click();
       await page.getByRole('textbox', { name: 'Add a tag' }).fill('late train');
       await page.getByRole('button', { name: 'Add', exact: true }).click();
-      await page.getByRole('link', { name: 'late train' }).waitFor();
+      await page.getByRole('link', { name: 'late-train' }).waitFor();
       await page.getByRole('button', { name: 'Like', exact: true }).click();
       await page.getByText('1 like').waitFor();
       await page.getByRole('button', { name: 'Save', exact: true }).click();
@@ -102,7 +102,7 @@ for (const size of SIZES) {
       await page.getByRole('link', { name: 'For the night train' }).first().click();
       await until('its songs are listed', async () => (await page.getByRole('main').locator('button.title').count()) === 3);
       await go(page, `#/release/${engines}`);
-      await page.getByRole('link', { name: 'late train' }).waitFor();
+      await page.getByRole('link', { name: 'late-train' }).waitFor();
       await page.getByRole('button', { name: 'Saved', exact: true }).waitFor();
       assert.equal(await page.getByRole('button', { name: 'Like', exact: true }).getAttribute('aria-pressed'), 'true');
       await page.getByRole('main').getByRole('button', { name: /^(Play|Pause)$/ }).first().click();

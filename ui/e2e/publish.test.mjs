@@ -44,7 +44,7 @@ for (const size of SIZES) {
       await studio.getByRole('radio', { name: /^CC BY 4/ }).check();
       await studio.getByRole('checkbox', { name: /^I made this music/ }).check();
       await studio.getByRole('link', { name: 'Preview' }).click();
-      await studio.getByText('This is what listeners will see.').waitFor();
+      await studio.getByRole('link', { name: 'Back to editing' }).waitFor();
       await studio.getByText('Strike the Hour').waitFor();
       await studio.getByRole('button', { name: 'Publish', exact: true }).click();
       await studio.getByText('It is out').waitFor();
@@ -55,7 +55,6 @@ for (const size of SIZES) {
       await room.getByText('Strike the Hour').first().waitFor();
       await room.getByRole('main').getByRole('button', { name: 'Play', exact: true }).click();
       await sound.isHeard();
-      // On the phone the whole bar leads there, above its own link.
       await go(room, '#/playing');
       await advances(room);
     });

@@ -44,12 +44,12 @@ export async function go(page, hash) {
   await settled(page);
 }
 
-/** Waits until nothing is drawn as a skeleton any more and every cover in sight has come. */
+/** Waits until the screen has its heading, nothing is drawn as a skeleton any more and every cover in sight has come. */
 export async function settled(page) {
   await page.waitForFunction(() => {
     const main = document.querySelector('main');
     const covers = [...document.querySelectorAll('main img, footer img')];
-    return main?.children.length && !main.querySelector('.skeleton') && covers.every((cover) => cover.complete);
+    return main?.querySelector('h1') && !main.querySelector('.skeleton') && covers.every((cover) => cover.complete);
   });
   await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
 }
