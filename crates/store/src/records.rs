@@ -142,7 +142,8 @@ impl Store {
         Ok(seq.cast_unsigned())
     }
 
-    /// Lists releases whose list of tracks is a blob that has not come yet.
+    /// Lists releases whose list of tracks is a blob that has not come yet: the owner's and those of followed artists
+    /// first, the rest in no order, so that none that never comes keeps another back.
     ///
     /// # Errors
     /// Those of the database.
@@ -153,6 +154,7 @@ impl Store {
                where track_list is not null
                and not exists (select 1 from track_lists where blob = track_list)
                and not exists (select 1 from blocked where what = 2 and id = track_list)
+               order by (author = (select owner from node) or author in (select artist from follows)) desc, random()
                limit ?"#,
             limit
         )
