@@ -18,6 +18,9 @@ pub const MAX_EVICTED: u32 = 1_000_000;
 /// publish releases without end.
 pub const MAX_LIST_BYTES: i64 = 64 << 20;
 
+/// Most proofs of equivocation that are kept, of 8 KiB at most each; the oldest go first.
+pub const MAX_PROOFS: u32 = 10_000;
+
 /// What followed from a change set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -265,8 +268,9 @@ async fn prove(db: &mut SqliteConnection, proof: &Equivocation) -> Result<(), St
     let author = proof.one.author.sql();
     let (one, two): (&[u8], &[u8]) = (proof.one.bytes(), proof.two.bytes());
     query!("insert or ignore into proofs (author, one, two) values (?, ?, ?)", author, one, two)
-        .execute(db)
+        .execute(&mut *db)
         .await?;
+    query!("delete from proofs where id <= (select max(id) from proofs) - ?", MAX_PROOFS).execute(db).await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use peer::{Entry, Equivocation};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Cause, MAX_BATCH, Orphan, Reason, ReleaseFilter};
+use crate::{Cause, MAX_BATCH, MAX_PROOFS, Orphan, Reason, ReleaseFilter};
 
 #[tokio::test]
 async fn a_start_finds_what_change_sets_added_up_to() {
@@ -36,7 +36,33 @@ async fn a_start_finds_what_change_sets_added_up_to() {
     let mut followed = ids(&[3, 4]);
     followed.sort();
     assert_eq!(loaded.followed, followed);
-    assert_eq!(store.proofs(10).await.unwrap(), change.proofs);
+    assert_eq!(store.proofs(&[person(5).id()]).await.unwrap(), change.proofs);
+    assert!(store.proofs(&[person(6).id()]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_oldest_proofs_make_room_for_new_ones() {
+    let (_folder, store) = store().await;
+    let most = MAX_PROOFS as usize;
+    let proofs: Vec<Equivocation> = (0..most as u32 + 10).map(contradiction).collect();
+    for proofs in proofs.chunks(1000) {
+        store.apply(&ChangeSet { proofs: proofs.to_vec(), ..ChangeSet::default() }).await.unwrap();
+    }
+    let loaded = store.load().await.unwrap().equivocators;
+    let newest: Vec<PeerId> = proofs[10..].iter().map(Equivocation::author).collect();
+    assert_eq!(loaded, newest);
+    let asked = [proofs[0].author(), proofs[most].author()];
+    assert_eq!(store.proofs(&asked).await.unwrap(), [proofs[most].clone()]);
+}
+
+/// A proof against somebody who was made up a moment ago.
+fn contradiction(number: u32) -> Equivocation {
+    let mut secret = [0; 32];
+    secret[..4].copy_from_slice(&number.to_le_bytes());
+    let author = Identity::from_secret(&secret);
+    let [one, two] =
+        ["One", "Two"].map(|name| sign(&author, 1, &Profile { name: name.into(), ..Profile::default() }));
+    Equivocation::of(one, two).expect("they contradict each other")
 }
 
 #[tokio::test]
@@ -294,10 +320,25 @@ async fn no_change_forgets_ones_own_records_or_dooms_ones_own_files() {
     let record = sign(&owner(), 1, &album("Frontiers", "Per", &["Sea"]));
     put(&store, &[&record]).await;
     store.want_blob(&blob("Sea"), Reason::Published, NOW).await.unwrap();
-    let block = vec![BlockEntry::Author(owner().id()), BlockEntry::Blob(blob("Sea").hash)];
+    let block = vec![
+        BlockEntry::Author(owner().id()),
+        BlockEntry::Release(record.slot),
+        BlockEntry::Blob(blob("Sea").hash),
+    ];
+    let other = sign(&person(1), 1, &album("Others", "Per", &["Sky"]));
+    put(&store, &[&other]).await;
+    let others = [
+        BlockEntry::Author(other.author),
+        BlockEntry::Release(other.slot),
+        BlockEntry::Blob(blob("Sky").hash),
+    ];
+    for (own, other) in block.iter().zip(&others) {
+        assert!(store.names_own(own).await.unwrap(), "{own:?}");
+        assert!(!store.names_own(other).await.unwrap(), "{other:?}");
+    }
     let change = ChangeSet { forget: vec![record.slot], block, ..ChangeSet::default() };
     store.apply(&change).await.unwrap();
-    assert_eq!(store.load().await.unwrap().entries, [Entry::from(&record)]);
+    assert_eq!(store.load().await.unwrap().entries, [Entry::from(&record), Entry::from(&other)]);
     assert!(store.doomed().await.unwrap().is_empty());
     // Withdrawing is the owner's own word.
     put(&store, &[&withdraw(&owner(), 2, &record)]).await;
