@@ -214,9 +214,8 @@ impl Driver {
     }
 
     async fn send_proofs(&self, to: PeerId, authors: &[PeerId]) -> Result<(), ApiError> {
-        let proofs = self.store.proofs(store::MAX_LIMIT).await?;
-        for proof in proofs.iter().filter(|proof| authors.contains(&proof.one.author)) {
-            self.send(to, peer::encode_proof(proof));
+        for proof in self.store.proofs(authors).await? {
+            self.send(to, peer::encode_proof(&proof));
         }
         Ok(())
     }
