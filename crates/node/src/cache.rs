@@ -114,7 +114,7 @@ impl net::Handler for Cache {
 /// Deletes what was played longest ago until the rest fits the limit; what is kept or under way stays.
 pub(crate) async fn evict(node: &Inner) -> Result<(), ApiError> {
     let limit = node.cache.limit.load(Ordering::Relaxed);
-    let mut over = node.store.blob_totals().await?.played.bytes.saturating_sub(limit);
+    let mut over = node.store.cache_bytes().await?.saturating_sub(limit);
     while over > 0 {
         let coldest = node.store.coldest_blobs(BATCH).await?;
         let idle: Vec<_> = coldest.into_iter().filter(|blob| !node.fetches.is_busy(&blob.hash)).collect();
@@ -125,8 +125,9 @@ pub(crate) async fn evict(node: &Inner) -> Result<(), ApiError> {
             if over == 0 {
                 break;
             }
-            crate::events::forget_blob(node, blob.hash).await?;
-            over = over.saturating_sub(blob.have);
+            if crate::events::give_up(node, &blob).await? {
+                over = over.saturating_sub(blob.have);
+            }
         }
     }
     Ok(())

@@ -25,7 +25,7 @@ use crate::{
     jobs::Job,
     library,
     node::{Ended, Inner, NodeHandle, unix_ms},
-    publish,
+    playback, publish,
     shell::Api,
 };
 
@@ -230,7 +230,7 @@ impl Inner {
         tokio::fs::create_dir_all(to).await?;
         let artist = details.row.artist_id;
         let mut files = Vec::with_capacity(details.tracks.len());
-        for row in &details.tracks {
+        for row in &playback::chosen(&details, None)? {
             let blob = row.track.blob;
             let fetch = self.fetch(blob, Reason::Downloaded, Some(artist)).await?;
             let told = |held| job.progress("fetching", &row.track.title, held, blob.size);
@@ -271,8 +271,13 @@ impl Inner {
         details: &store::ReleaseDetails,
         job: &Job,
     ) -> Result<(), ApiError> {
-        for row in &details.tracks {
-            let fetch = self.keep_fetching(row.track.blob, Reason::Seeded).await?;
+        let tracks = playback::chosen(details, None)?;
+        // All of them first: those behind a track that nobody has now are not to wait for it.
+        let mut fetches = Vec::with_capacity(tracks.len());
+        for row in &tracks {
+            fetches.push(self.keep_fetching(row.track.blob, Reason::Seeded).await?);
+        }
+        for (row, fetch) in tracks.iter().zip(&fetches) {
             let told = |held| job.progress("fetching", &row.track.title, held, row.track.blob.size);
             job.run(fetch.complete(told)).await?;
             self.driver.input(Input::Holding(row.track.blob.hash, true)).await;
@@ -294,7 +299,7 @@ impl Inner {
     }
 
     async fn tag(
-        &self,
+        self: &Arc<Self>,
         release: ReleaseId,
         track: Option<u16>,
         tag: &str,
@@ -310,7 +315,12 @@ impl Inner {
         catalogue::tags(&self.store, &release).await
     }
 
-    async fn like(&self, release: ReleaseId, track: Option<u16>, remove: bool) -> Result<(), ApiError> {
+    async fn like(
+        self: &Arc<Self>,
+        release: ReleaseId,
+        track: Option<u16>,
+        remove: bool,
+    ) -> Result<(), ApiError> {
         self.release(&release).await?;
         let like = Like { release, track };
         if remove { self.take_back(like).await } else { self.driver.publish(like).await.map(drop) }
@@ -372,12 +382,14 @@ impl Inner {
     }
 
     /// Loads a release; one that so far only a search has brought enters the catalogue first.
-    async fn release(&self, release: &ReleaseId) -> Result<store::ReleaseDetails, ApiError> {
+    async fn release(self: &Arc<Self>, release: &ReleaseId) -> Result<store::ReleaseDetails, ApiError> {
         if let Some(record) = self.finds.recall(release) {
             self.driver.input(Input::Adopt(Box::new(record))).await;
             self.driver.settled().await;
         }
-        catalogue::details(&self.store, release).await
+        let details = catalogue::details(&self.store, release).await?;
+        self.want_tracks(&details);
+        Ok(details)
     }
 
     async fn block(&self, command: BlockCommand) -> Result<api::Blocked, ApiError> {
@@ -474,7 +486,7 @@ impl Inner {
 }
 
 /// The store's setting with the releases that are seeded, latest first.
-const SEEDED: &str = "seeded";
+pub(crate) const SEEDED: &str = "seeded";
 
 /// `NN Title.ending`, without what file systems refuse.
 fn file_name(number: u16, track: &domain::kinds::Track) -> String {

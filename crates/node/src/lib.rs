@@ -20,6 +20,7 @@ mod identity;
 mod idle;
 mod jobs;
 mod library;
+mod lists;
 mod node;
 mod playback;
 mod publish;
@@ -28,6 +29,7 @@ mod rendezvous;
 mod server;
 mod shell;
 mod stream;
+mod unsigned;
 mod upkeep;
 
 pub use config::{Config, RelayPolicy, Settings};

@@ -33,8 +33,11 @@ use crate::{
     identity,
     idle::Idle,
     jobs::Jobs,
+    lists::Lists,
     playback::Host,
-    rendezvous, upkeep,
+    rendezvous,
+    unsigned::Removal,
+    upkeep,
 };
 
 /// Things that happened to records and wait to be acted upon.
@@ -73,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) hub: Arc<Hub>,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) fetches: Fetches,
+    pub(crate) lists: Lists,
+    pub(crate) removal: Removal,
     pub(crate) cache: Arc<Cache>,
     pub(crate) finds: Finds,
     pub(crate) host: Host,
@@ -101,7 +106,7 @@ impl Node {
         let identity = identity::load_or_create(&config.data)?;
         let store = Store::open(&config.data, identity.id()).await?;
         let blobs = Blobs::open(config.data.join("blobs")).await?;
-        upkeep::sweep(&store, &blobs).await?;
+        upkeep::sweep(&config.data, &store, &blobs).await?;
         let cache = Arc::new(Cache::load(&store, &settings).await?);
         let (network, incoming) =
             Network::start(network_config(&identity, &settings, &blobs, &cache)).await?;
@@ -132,6 +137,8 @@ impl Node {
             hub: Arc::default(),
             jobs: Arc::default(),
             fetches: Fetches::default(),
+            lists: Lists::default(),
+            removal: Removal::default(),
             cache,
             finds: Finds::default(),
             host: Host::default(),

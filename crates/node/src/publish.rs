@@ -19,6 +19,7 @@ use crate::{
     catalogue,
     jobs::Job,
     node::{Inner, unix_ms},
+    unsigned::Unsigned,
 };
 
 /// Bytes of one track's waveform.
@@ -61,17 +62,20 @@ pub(crate) async fn publish(
         }
     };
     let mut release = describe(node, &request, &songs, license).await?;
-    let tracks = job.run(keep_tracks(node, &songs, job)).await?;
-    release.waveforms = Some(keep(node, waveforms(&songs)).await?);
+    let mut unsigned = Unsigned::begin(node)?;
+    let tracks = job.run(keep_tracks(&mut unsigned, &songs, job)).await?;
+    release.waveforms = Some(keep(&mut unsigned, waveforms(&songs)).await?);
     release.cover = match cover(&request, &songs)? {
-        Some(cover) => Some(keep(node, cover).await?),
+        Some(cover) => Some(keep(&mut unsigned, cover).await?),
         None => None,
     };
     if let Some(list) = release.place(tracks.clone()) {
-        keep(node, list.into()).await?;
+        node.store.keep_track_list(&list).await?;
+        keep(&mut unsigned, list.into()).await?;
     }
     job.check()?;
     let record = node.driver.publish(release).await?;
+    unsigned.signed();
     let tracks = (1..).zip(&tracks).map(|(number, track)| api::TrackInfo {
         have: track.blob.size,
         ..catalogue::track_info(number, track)
@@ -83,8 +87,9 @@ pub(crate) async fn publish(
 pub(crate) async fn profile(node: &Arc<Inner>, edit: api::ProfileEdit) -> Result<api::Profile, ApiError> {
     let own = node.identity.id();
     let before = catalogue::written(&node.store, own).await?.unwrap_or_default();
+    let mut unsigned = Unsigned::begin(node)?;
     let avatar = match edit.avatar {
-        Some(file) => Some(keep(node, image(&file, MAX_AVATAR)?).await?),
+        Some(file) => Some(keep(&mut unsigned, image(&file, MAX_AVATAR)?).await?),
         None => before.avatar,
     };
     let profile = Profile {
@@ -94,6 +99,7 @@ pub(crate) async fn profile(node: &Arc<Inner>, edit: api::ProfileEdit) -> Result
         avatar,
     };
     node.driver.publish(profile).await?;
+    unsigned.signed();
     catalogue::profile(&node.store, own).await
 }
 
@@ -206,25 +212,25 @@ async fn describe(
     Ok(release)
 }
 
-async fn keep_tracks(node: &Inner, songs: &[Song], job: &Job) -> Result<Vec<Track>, ApiError> {
+async fn keep_tracks(unsigned: &mut Unsigned, songs: &[Song], job: &Job) -> Result<Vec<Track>, ApiError> {
     let mut tracks = Vec::with_capacity(songs.len());
     for song in songs {
         job.check()?;
         let size = song.inspection.size;
         job.progress("storing", &file_name(&song.path), 0, size);
-        let info = node.blobs.add_file(&song.path).await.map_err(|error| at(&song.path, error.into()))?;
+        let info = unsigned.add_file(&song.path).await.map_err(|error| at(&song.path, error))?;
         job.progress("storing", &file_name(&song.path), size, size);
         let blob = BlobRef { hash: info.hash, size: info.size };
-        note(node, blob).await?;
+        note(&unsigned.node, blob).await?;
         tracks.push(track(song, blob));
     }
     Ok(tracks)
 }
 
-async fn keep(node: &Inner, bytes: Bytes) -> Result<BlobRef, ApiError> {
-    let info = node.blobs.add_bytes(bytes).await?;
+async fn keep(unsigned: &mut Unsigned, bytes: Bytes) -> Result<BlobRef, ApiError> {
+    let info = unsigned.add_bytes(bytes).await?;
     let blob = BlobRef { hash: info.hash, size: info.size };
-    note(node, blob).await?;
+    note(&unsigned.node, blob).await?;
     Ok(blob)
 }
 

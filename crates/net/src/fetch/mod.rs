@@ -48,6 +48,8 @@ pub struct Progress {
     pub complete: bool,
     /// Peers that may be asked. With 0 it waits for [`Download::add_provider`].
     pub providers: usize,
+    /// It stopped before it was complete and does not go on; [`Download::complete`] says why.
+    pub failed: bool,
 }
 
 /// What the handles and the task of one download share.
@@ -200,6 +202,11 @@ impl State {
             let first = failed.is_none();
             failed.get_or_insert(Arc::new(error));
             first
+        });
+        self.progress.send_if_modified(|progress| {
+            let before = progress.failed;
+            progress.failed = !progress.complete;
+            progress.failed != before
         });
     }
 
