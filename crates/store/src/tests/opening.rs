@@ -138,7 +138,8 @@ async fn an_upgrade_that_is_killed_half_way_leaves_the_database_whole() {
                     insert into later with recursive n(i) as (select 1 union all select i + 1 from n where i < 200000)
                     select i, randomblob(1000) from n";
         let migrations = sqlx::migrate!().iter().cloned().chain([migration(99, long)]).collect();
-        let opened = Store::open_with(Path::new(&file), owner().id(), &Migrator::with_migrations(migrations)).await;
+        let opened =
+            Store::open_with(Path::new(&file), owner().id(), &Migrator::with_migrations(migrations)).await;
         panic!("the upgrade ended before it was killed: {:?}", opened.map(|store| store.path));
     }
     let folder = filled().await;
