@@ -17,6 +17,7 @@ use crate::{
     driver::Outcome,
     identity,
     node::{Inner, unix_ms},
+    upkeep,
 };
 
 /// The store's setting that remembers that somebody else signs with this identity.
@@ -39,6 +40,15 @@ pub(crate) async fn from_network(node: Arc<Inner>, mut events: EventReceiver) {
             net::Event::Found { peer, contact, .. } => found(&node, peer, contact),
             net::Event::ExternalAddress { .. } => {
                 node.driver.input(Input::Addresses(node.network.candidates())).await;
+            }
+            net::Event::NetworkChanged => {
+                if let Err(error) = upkeep::wake(&node).await {
+                    tracing::warn!(code = error.code, message = error.message, "known peers could not be dialled");
+                }
+            }
+            net::Event::ServiceFailed { service, reason } => {
+                let error = net::NetError::Service { service, reason };
+                node.hub.tell(&Event::Warning(error.into()));
             }
             net::Event::BadProvider { peer, hash } => {
                 tracing::warn!(peer = peer.short(), blob = hash.short(), "a peer sent false bytes");

@@ -8,7 +8,7 @@ use std::{
 };
 
 use domain::{BlobHash, PeerId, kinds::BlobRef};
-use net::{Blob, Download, Progress};
+use net::{Blob, Download, Progress, Reader};
 use peer::Input;
 use store::Reason;
 use tokio::sync::watch;
@@ -54,6 +54,14 @@ enum Way {
     Coming(Arc<Download>),
 }
 
+/// Where somebody plays a blob.
+pub(crate) struct PlayHead {
+    fetch: Fetch,
+    reader: Option<Reader>,
+    /// What was asked for last.
+    ahead: Range<u64>,
+}
+
 /// The downloads of a node.
 #[derive(Debug, Default)]
 pub(crate) struct Fetches {
@@ -85,12 +93,13 @@ impl Fetch {
         }
     }
 
-    /// Asks for bytes now, and for those behind them soon.
-    pub(crate) fn play_head(&self, range: Range<u64>) {
-        if let Way::Coming(download) = &self.way {
-            download.want(range.start..(range.start + EDGE).min(range.end), Some(Duration::ZERO));
-            download.want(range, Some(SOON));
-        }
+    /// Returns one who plays it.
+    pub(crate) fn play_head(&self) -> PlayHead {
+        let reader = match &self.way {
+            Way::Here(_) => None,
+            Way::Coming(download) => Some(download.reader()),
+        };
+        PlayHead { fetch: self.clone(), reader, ahead: 0..0 }
     }
 
     /// Waits until the bytes are here.
@@ -134,6 +143,28 @@ impl Fetch {
             if tokio::time::timeout(HOPE, found).await.is_err() {
                 return;
             }
+        }
+    }
+}
+
+impl PlayHead {
+    /// Asks for bytes now, and for those behind them soon. Where they do not follow upon the last ones, nothing waits
+    /// any more for what was asked before.
+    pub(crate) fn at(&mut self, range: Range<u64>) {
+        let Some(reader) = &self.reader else { return };
+        if !(self.ahead.start..=self.ahead.end).contains(&range.start) {
+            reader.forget();
+        }
+        reader.want(range.start..(range.start + EDGE).min(range.end), Some(Duration::ZERO));
+        reader.want(range.clone(), Some(SOON));
+        self.ahead = range;
+    }
+
+    /// Waits until the bytes are here.
+    pub(crate) async fn wait(&self, range: Range<u64>) -> Result<Blob, ApiError> {
+        match &self.reader {
+            Some(reader) => Ok(reader.wait(range).await?),
+            None => self.fetch.wait(range).await,
         }
     }
 }

@@ -1,11 +1,6 @@
 //! What a node does from time to time, and once when it starts.
 
-use std::{
-    collections::HashSet,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use domain::{BlobHash, ReleaseId, kinds::BlobRef};
 use net::Blobs;
@@ -21,8 +16,6 @@ use crate::{
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(30);
-/// How far the wall clock runs ahead of the process's own before the machine counts as having slept.
-const ASLEEP: Duration = Duration::from_secs(20);
 /// Rounds between two looks for what is to be kept and is not here.
 const RESUMED: u64 = 20;
 const MS_PER_DAY: u64 = 24 * 3600 * 1000;
@@ -30,7 +23,6 @@ const MS_PER_DAY: u64 = 24 * 3600 * 1000;
 /// Takes care of the node until it ends.
 pub(crate) async fn run(node: Arc<Inner>) {
     let mut ticks = tokio::time::interval(INTERVAL);
-    let mut last = (Instant::now(), unix_ms());
     for round in 0_u64.. {
         if node.ending.run_until_cancelled(ticks.tick()).await.is_none() {
             break;
@@ -39,12 +31,6 @@ pub(crate) async fn run(node: Arc<Inner>) {
             && let Err(error) = resume(&node).await
         {
             tracing::warn!(code = error.code, message = error.message, "downloads could not be resumed");
-        }
-        let now = (Instant::now(), unix_ms());
-        let slept = slept(now.0 - last.0, now.1.saturating_sub(last.1));
-        last = now;
-        if slept && let Err(error) = wake(&node).await {
-            tracing::warn!(code = error.code, "the network could not be opened anew");
         }
         if let Err(error) = once(&node).await {
             tracing::warn!(code = error.code, message = error.message, "upkeep failed");
@@ -144,18 +130,13 @@ async fn seed_again(node: &Arc<Inner>, release: &ReleaseId) -> Result<(), ApiErr
     Ok(())
 }
 
-/// Connects anew after a sleep: the connections are dead and the catalogue is behind.
-async fn wake(node: &Inner) -> Result<(), ApiError> {
-    tracing::info!("the machine slept");
-    node.network.network_changed().await?;
+/// Sees to the swarm after a sleep or in another network: peers were lost, this node is elsewhere, and the catalogue is
+/// behind.
+pub(crate) async fn wake(node: &Inner) -> Result<(), ApiError> {
+    node.driver.input(Input::Addresses(node.network.candidates())).await;
     node.join_known().await?;
     node.driver.input(Input::Reconcile).await;
     Ok(())
-}
-
-/// Says whether the wall clock went on while this process did not.
-fn slept(monotonic: Duration, wall_ms: u64) -> bool {
-    Duration::from_millis(wall_ms) > monotonic + ASLEEP
 }
 
 async fn once(node: &Arc<Inner>) -> Result<(), ApiError> {
@@ -176,16 +157,4 @@ pub(crate) async fn count(node: &Inner) -> Result<(), ApiError> {
         .collect();
     let day = u32::try_from(unix_ms() / MS_PER_DAY).unwrap_or(u32::MAX);
     Ok(node.store.count_traffic(day, &rows).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_clock_that_ran_far_ahead_is_a_sleep() {
-        assert!(!slept(INTERVAL, 30_000));
-        assert!(!slept(INTERVAL, 0));
-        assert!(slept(INTERVAL, 3_600_000));
-    }
 }
