@@ -279,10 +279,20 @@ impl Inner {
         Ok(fetch)
     }
 
-    /// Enters a blob for a reason, unless somebody is deleting it: then after that.
+    /// Enters a blob for a reason, unless somebody is deleting it: then after that. What was blocked or withdrawn since
+    /// the caller looked is wanted no more; what is kept already may have outlived its record.
     async fn want(&self, blob: &BlobRef, reason: Reason) -> Result<(), ApiError> {
         let _deciding = self.removal.deciding.lock().await;
+        let before = self.store.blob(&blob.hash).await?;
         self.store.want_blob(blob, reason, unix_ms()).await?;
+        let kept = before.is_some_and(|row| row.reason > Reason::Played);
+        // Looked at after it was entered: a block that comes later finds the entry.
+        if !kept && !self.store.blob_servable(&blob.hash).await? {
+            if before.is_none() {
+                self.store.remove_blob(&blob.hash).await?;
+            }
+            return Err(ApiError::new("blob_not_found", "the file was blocked or withdrawn meanwhile"));
+        }
         let common = cache::is_common(&self.store, &blob.hash).await?;
         let row = self.store.blob(&blob.hash).await?;
         self.cache.note(blob.hash, row.map_or(reason, |row| row.reason), common);
