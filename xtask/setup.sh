@@ -8,8 +8,8 @@ set -eu
 # A linker for .cargo/config.toml, C and CMake for libopus and SQLite, ALSA's headers for the sound.
 build="build-essential pkg-config clang mold cmake libasound2-dev"
 # Songs and their transcoding; a sound server whose output can be recorded; a bus for the media keys;
-# links between network namespaces.
-tests="asc-music ffmpeg pulseaudio pulseaudio-utils libasound2-plugins dbus iproute2 util-linux"
+# links between network namespaces; clocks that are off.
+tests="asc-music ffmpeg pulseaudio pulseaudio-utils libasound2-plugins dbus iproute2 util-linux libfaketime"
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -99,7 +99,7 @@ fn commands_do_without_a_daemon() {
     assert_eq!(answer(&data, &["search", "night"]), json!({ "results": [] }));
     assert_eq!(answer(&data, &["peers"]), json!({ "peers": [] }));
     assert_eq!(answer(&data, &["follow"]), json!({ "follows": [] }));
-    assert_eq!(answer(&data, &["block", "list"]), json!({ "blocked": [] }));
+    assert_eq!(answer(&data, &["block", "list"]), json!({ "blocked": [], "lists": [] }));
     let profile = answer(&data, &["profile", "set", "--name", "Ada"]);
     assert_eq!((&profile["peer_id"], &profile["name"]), (&status["peer_id"], &json!("Ada")));
     assert_eq!(answer(&data, &["profile", "show"])["name"], "Ada");

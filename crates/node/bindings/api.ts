@@ -49,6 +49,10 @@ name: string, } | { "command": "subscribe",
 /**
  * The list's slot.
  */
+list: string, } | { "command": "unsubscribe", 
+/**
+ * The list's slot.
+ */
 list: string, };
 
 /**
@@ -58,7 +62,15 @@ export type Blocked = {
 /**
  * In order of id.
  */
-blocked: Array<BlockedId>, };
+blocked: Array<BlockedId>, 
+/**
+ * The slots of the lists that are subscribed to.
+ */
+lists: Array<string>, 
+/**
+ * After sharing: the slot of the list, by which others subscribe to it.
+ */
+shared?: string | null, };
 
 /**
  * One blocked thing.
@@ -721,7 +733,7 @@ export type Progress = {
  */
 job: string, 
 /**
- * What is being done, such as `reading`, `hashing`, `fetching`.
+ * What is being done: `reading`, `storing` or `fetching`.
  */
 stage: string, 
 /**
@@ -729,7 +741,11 @@ stage: string,
  */
 item: string, 
 /**
- * Done so far; bytes while fetching and hashing, else milliseconds of sound.
+ * What `done` and `total` count.
+ */
+unit: Unit, 
+/**
+ * Done so far.
  */
 done: number, 
 /**
@@ -1318,3 +1334,8 @@ loudness: number | null,
  * Bytes of it that are here.
  */
 have: number, };
+
+/**
+ * What progress is counted in.
+ */
+export type Unit = "bytes" | "files";

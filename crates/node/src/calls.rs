@@ -19,7 +19,7 @@ use crate::{
     api::{
         self, ApiError, BlockCommand, ConfigValues, Done, Event, IdentityRef, Invite, LibraryCommand,
         PeerInfo, Peers, ReleaseRef, Request, Response, SavedFile, SearchQuery, SearchResults, Seeds, Source,
-        Stats, Status,
+        Stats, Status, Unit,
     },
     blocks, catalogue, doctor, events, identity,
     jobs::Job,
@@ -233,9 +233,9 @@ impl Inner {
         for row in &playback::chosen(&details, None)? {
             let blob = row.track.blob;
             let fetch = self.fetch(blob, Reason::Downloaded, Some(artist)).await?;
-            let told = |held| job.progress("fetching", &row.track.title, held, blob.size);
+            let told = |held| job.progress("fetching", Unit::Bytes, &row.track.title, held, blob.size);
             job.run(fetch.complete(told)).await?;
-            job.progress("fetching", &row.track.title, blob.size, blob.size);
+            job.progress("fetching", Unit::Bytes, &row.track.title, blob.size, blob.size);
             let path = to.join(file_name(row.number, &row.track));
             let size = self.blobs.export(blob.hash, &path).await?;
             files.push(SavedFile { path: path.display().to_string(), size, blake3: blob.hash });
@@ -278,7 +278,8 @@ impl Inner {
             fetches.push(self.keep_fetching(row.track.blob, Reason::Seeded).await?);
         }
         for (row, fetch) in tracks.iter().zip(&fetches) {
-            let told = |held| job.progress("fetching", &row.track.title, held, row.track.blob.size);
+            let (title, size) = (&row.track.title, row.track.blob.size);
+            let told = |held| job.progress("fetching", Unit::Bytes, title, held, size);
             job.run(fetch.complete(told)).await?;
             self.driver.input(Input::Holding(row.track.blob.hash, true)).await;
         }
@@ -399,6 +400,7 @@ impl Inner {
             BlockCommand::List => blocks::list(self).await,
             BlockCommand::Share { name } => blocks::share(self, name).await,
             BlockCommand::Subscribe { list } => blocks::subscribe(self, list).await,
+            BlockCommand::Unsubscribe { list } => blocks::unsubscribe(self, list).await,
         }
     }
 
@@ -459,7 +461,13 @@ impl Inner {
         settings.save(&self.data)?;
         let mut current = self.settings.write().expect("no holder panics");
         *current = current.with(key, value)?;
-        self.cache.configure(&current);
+        let changed = self.cache.configure(&current);
+        let driver = self.driver.clone();
+        self.tasks.spawn(async move {
+            for (hash, served) in changed {
+                driver.input(Input::Holding(hash, served)).await;
+            }
+        });
         self.network.set_upload_limit((current.upload_limit > 0).then_some(current.upload_limit));
         self.network.set_metered(current.metered);
         settings.values(Some(key))

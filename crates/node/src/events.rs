@@ -43,7 +43,11 @@ pub(crate) async fn from_network(node: Arc<Inner>, mut events: EventReceiver) {
             }
             net::Event::NetworkChanged => {
                 if let Err(error) = upkeep::wake(&node).await {
-                    tracing::warn!(code = error.code, message = error.message, "known peers could not be dialled");
+                    tracing::warn!(
+                        code = error.code,
+                        message = error.message,
+                        "known peers could not be dialled"
+                    );
                 }
             }
             net::Event::ServiceFailed { service, reason } => {
@@ -63,6 +67,10 @@ pub(crate) async fn from_peer(node: Arc<Inner>, mut outcomes: mpsc::Receiver<Out
     while let Some(outcome) = outcomes.recv().await {
         let done = match outcome {
             Outcome::Event(event) => told(&node, *event).await,
+            Outcome::Warning(warning) => {
+                node.hub.tell(&Event::Warning(warning));
+                Ok(())
+            }
             Outcome::Applied(applied) => {
                 for (release, list) in applied.fetch {
                     tracing::debug!(release = release.short(), "a list of tracks is to be fetched");
@@ -121,6 +129,9 @@ async fn told(node: &Arc<Inner>, event: peer::Event) -> Result<(), crate::api::A
         peer::Event::Added(record) | peer::Event::Replaced(record) => changed(node, &record).await?,
         peer::Event::Withdrawn(record) => {
             gone(node, &record);
+            if record.kind == kinds::id::BLOCK_LIST {
+                blocks::follow_list(node, &record).await?;
+            }
             // The words are off the disk too, not only out of sight.
             node.store.checkpoint().await?;
         }

@@ -9,7 +9,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{ApiError, Event, JobId, Progress},
+    api::{ApiError, Event, JobId, Progress, Unit},
     hub::Hub,
 };
 
@@ -55,7 +55,7 @@ impl Jobs {
 
 impl Job {
     /// Tells how far the work is.
-    pub(crate) fn progress(&self, stage: &str, item: &str, done: u64, total: u64) {
+    pub(crate) fn progress(&self, stage: &str, unit: Unit, item: &str, done: u64, total: u64) {
         let Some(job) = &self.name else { return };
         let mut told = self.told.lock().expect("no holder panics");
         if done < total && told.is_some_and(|told| told.elapsed() < INTERVAL) {
@@ -63,7 +63,7 @@ impl Job {
         }
         *told = Some(Instant::now());
         let (stage, item) = (stage.to_owned(), item.to_owned());
-        self.hub.tell(&Event::Progress(Progress { job: job.clone(), stage, item, done, total }));
+        self.hub.tell(&Event::Progress(Progress { job: job.clone(), stage, item, unit, done, total }));
     }
 
     /// Returns what tells other threads that the work was cancelled.

@@ -34,6 +34,7 @@ mod upkeep;
 
 pub use config::{Config, RelayPolicy, Settings};
 pub use domain;
+pub use folder::set_aside_database;
 pub use node::{Ended, Node, NodeHandle};
 pub use remote::Remote;
 pub use server::Server;

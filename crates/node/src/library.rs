@@ -12,7 +12,7 @@ use store::{Item, PrivatePlaylist, Store};
 use crate::{
     api::{
         ApiError, Followed, Follows, HistoryEntry, Library, LocalFile, Playlist, PlaylistCommand,
-        PlaylistItem, Playlists, QueueItem,
+        PlaylistItem, Playlists, QueueItem, Unit,
     },
     catalogue,
     jobs::Job,
@@ -109,7 +109,7 @@ pub(crate) async fn add_folder(store: &Store, folder: &Path, job: &Job, now: u64
     let total = paths.len() as u64;
     for (done, path) in (0..).zip(paths) {
         job.check()?;
-        job.progress("reading", &path.display().to_string(), done, total);
+        job.progress("reading", Unit::Files, &path.display().to_string(), done, total);
         let read = path.clone();
         let token = job.token();
         let inspected = tokio::task::spawn_blocking(move || {
@@ -127,7 +127,7 @@ pub(crate) async fn add_folder(store: &Store, folder: &Path, job: &Job, now: u64
         }
     }
     job.check()?;
-    job.progress("reading", "", total, total);
+    job.progress("reading", Unit::Files, "", total, total);
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use store::Reason;
 
 use crate::{
-    api::{self, ApiError, Published},
+    api::{self, ApiError, Published, Unit},
     catalogue,
     jobs::Job,
     node::{Inner, unix_ms},
@@ -159,12 +159,12 @@ async fn inspect(path: PathBuf, job: &Job) -> Result<Song, ApiError> {
             done = &mut work => {
                 let inspection = done.map_err(|_| ApiError::new("file_damaged", "the file cannot be decoded"));
                 let inspection = inspection.and_then(|done| done.map_err(ApiError::from));
-                job.progress("reading", &name, size, size);
+                job.progress("reading", Unit::Bytes, &name, size, size);
                 return Ok(Song { inspection: inspection.map_err(|error| at(&path, error))?, path });
             }
             Ok(()) = progress.changed() => {
                 let part = f64::from(*progress.borrow_and_update());
-                job.progress("reading", &name, (part * size as f64) as u64, size);
+                job.progress("reading", Unit::Bytes, &name, (part * size as f64) as u64, size);
             }
         }
     }
@@ -217,9 +217,9 @@ async fn keep_tracks(unsigned: &mut Unsigned, songs: &[Song], job: &Job) -> Resu
     for song in songs {
         job.check()?;
         let size = song.inspection.size;
-        job.progress("storing", &file_name(&song.path), 0, size);
+        job.progress("storing", Unit::Bytes, &file_name(&song.path), 0, size);
         let info = unsigned.add_file(&song.path).await.map_err(|error| at(&song.path, error))?;
-        job.progress("storing", &file_name(&song.path), size, size);
+        job.progress("storing", Unit::Bytes, &file_name(&song.path), size, size);
         let blob = BlobRef { hash: info.hash, size: info.size };
         note(&unsigned.node, blob).await?;
         tracks.push(track(song, blob));
