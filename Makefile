@@ -16,7 +16,7 @@ run: build ## build MusicDAO and start its daemon
 
 build: ## build target/release/musicdao
 	@xtask/setup.sh build
-	@cargo build --release --bin musicdao
+	@MUSICDAO_COMMIT=$$(git describe --always --dirty --abbrev=12) cargo build --release --bin musicdao
 
 test: ## check everything
 	@xtask/test.sh

@@ -14,8 +14,8 @@ pub(crate) use listening::{
     DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs, Switch,
 };
 pub(crate) use running::{
-    Bench, BenchArgs, BlockAction, ConfigAction, DaemonArgs, IdentityAction, ProfileAction, PublishArgs,
-    TagAction,
+    Bench, BenchArgs, BlockAction, ConfigAction, DaemonArgs, HideAction, HideArgs, IdentityAction,
+    ProfileAction, PublishArgs, ReportArgs, TagAction,
 };
 
 /// Music between strangers: publish, discover, stream and play, with nothing in between.
@@ -158,6 +158,15 @@ pub(crate) enum Command {
     },
     /// Lists who is connected
     Peers,
+    /// Keeps artists, releases and tags out of your lists and searches; nobody learns of it
+    #[command(subcommand)]
+    Hide(HideAction),
+    /// Tells those who follow you that something is wrong with a release or an artist
+    #[command(
+        after_help = "Examples:\n  musicdao report 3f9a01c2d4 not-theirs --note 'published by Ada in 2019'\n  \
+                            musicdao report 3f9a01c2d4 --remove"
+    )]
+    Report(ReportArgs),
     /// Blocks artists, releases and files: not shown, stored or passed on
     #[command(subcommand)]
     Block(BlockAction),

@@ -78,6 +78,8 @@ impl Context<'_> {
             Command::Invite { qr } => self.invite(qr).await,
             Command::Join { invite } => self.join(invite).await,
             Command::Peers => self.peers().await,
+            Command::Hide(action) => self.hide(action).await,
+            Command::Report(args) => self.report(args).await,
             Command::Block(action) => self.block(action).await,
             Command::Status => self.output.say(&self.session.ask::<Status>(Request::Status).await?),
             Command::Stats => self.output.say(&self.session.ask::<Stats>(Request::Stats).await?),
@@ -139,7 +141,7 @@ impl Context<'_> {
         let mut found = Vec::new();
         for page in 0.. {
             let query = ReleaseQuery { limit: Some(PAGE), offset: page * PAGE, ..ReleaseQuery::default() };
-            let Releases { releases } = self.ask(Request::Releases(query)).await?;
+            let Releases { releases, .. } = self.ask(Request::Releases(query)).await?;
             found.extend(releases.iter().flat_map(&ids).filter(|other| id.begins(other)));
             if releases.len() < PAGE as usize {
                 break;
@@ -157,7 +159,7 @@ impl Context<'_> {
                 Some(track) => *track..=*track,
                 None => 1..=self.detail(release).await?.release.track_count,
             };
-            items.extend(numbers.map(|track| QueueItem { release, track }));
+            items.extend(numbers.map(|track| QueueItem::Track { release, track }));
         }
         Ok(items)
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use node::{
-    Api, Config, Ended, Node, NodeHandle, Server,
+    Api, Config, Ended, Node, NodeHandle, Server, Web,
     api::{ApiError, Event, Invite, Path as PeerPath, Request, Response},
 };
 use serde_json::json;
@@ -21,6 +21,7 @@ use crate::{
     failure::{Failure, at},
     logs::Logs,
     output::Output,
+    page,
     text::{clean, short},
 };
 
@@ -53,6 +54,7 @@ pub(crate) async fn run(
     let _logs = Logs::start(data, verbose)?;
     let mut lines = Lines::start(output.json, io::stdout());
     let mut signals = Signals::listen()?;
+    let web = args.web.map(|addr| Web { addr, page: page::find });
     let config = Config {
         data: data.to_owned(),
         listen: args.listen,
@@ -65,8 +67,9 @@ pub(crate) async fn run(
             node = Node::start(config.clone()) => node?,
             () = signals.any() => return Ok(()),
         };
-        let server = Server::start(node.clone(), data).await.map_err(|error| at(data, error))?;
-        let ended = serve(&node, data, &mut lines, &mut signals, caller).await;
+        let server = Server::start(node.clone(), data, web).await.map_err(|error| at(data, error))?;
+        let ready = ready(&node, data, lines.json, caller, server.link()).await?;
+        let ended = serve(&node, ready, &mut lines, &mut signals).await;
         if timeout(ENDING, node.shutdown()).await.is_err() {
             tracing::warn!(after = ?ENDING, "the node did not end in time");
         }
@@ -88,13 +91,12 @@ pub(crate) async fn run(
 /// Tells that the node is ready and what happens, until it is to end.
 async fn serve(
     node: &NodeHandle,
-    data: &Path,
+    ready: String,
     lines: &mut Lines,
     signals: &mut Signals,
-    caller: &Caller,
 ) -> Result<Ended, Failure> {
     let mut events = node.events().await?;
-    lines.tell(ready(node, data, lines.json, caller).await?);
+    lines.tell(ready);
     let ended = node.ended();
     tokio::pin!(ended);
     loop {
@@ -106,19 +108,26 @@ async fn serve(
     }
 }
 
-async fn ready(node: &NodeHandle, data: &Path, json: bool, caller: &Caller) -> Result<String, ApiError> {
+async fn ready(
+    node: &NodeHandle,
+    data: &Path,
+    json: bool,
+    caller: &Caller,
+    web: Option<&str>,
+) -> Result<String, ApiError> {
     let Response::Invite(Invite { invite }) = node.call(Request::Invite).await? else {
         unreachable!("the node answers what it was asked")
     };
     let (peer_id, pid) = (node.id(), std::process::id());
     if json {
-        let ready =
-            json!({ "event": "ready", "peer_id": peer_id, "invite": invite, "web": null, "pid": pid });
+        let ready = json!({ "event": "ready", "peer_id": peer_id, "invite": invite, "web": web, "pid": pid });
         return Ok(ready.to_string());
     }
     let data = data.display();
+    let web = web.map_or_else(String::new, |link| format!("Open the app:      {link}\n"));
     Ok(format!(
         "MusicDAO runs as peer {} on {data}\n\n\
+         {web}\
          Listen:            {caller} releases\n\
          Publish:           {caller} publish FILE...\n\
          Let a friend in:   {caller} join {invite}\n\
@@ -195,7 +204,13 @@ fn words(event: &Event) -> Option<String> {
         ),
         Event::Warning(warning) => Some(format!("warning {} [{}]", clean(&warning.message), warning.code)),
         Event::Dropped { count } => Some(format!("missed  {count} events")),
-        Event::CatalogueChanged | Event::Progress(_) | Event::Found { .. } | Event::Player(_) => None,
+        Event::CatalogueChanged
+        | Event::Progress(_)
+        | Event::JobEnded { .. }
+        | Event::Found { .. }
+        | Event::Player(_)
+        | Event::Position { .. }
+        | Event::Queue { .. } => None,
     }
 }
 

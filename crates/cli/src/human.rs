@@ -2,11 +2,16 @@
 
 use std::fmt::Write;
 
-use node::api::{
-    Blocked, ConfigValues, Doctor, Done, Downloaded, Follows, IdentityRef, Invite, Library, Path, Peers,
-    PlaySource, Played, PlayerState, Playlists, Profile, Published, ReleaseDetail, ReleaseInfo, ReleaseRef,
-    Releases, SearchResults, Seeds, Source, Stats, Status, Tags, TrackInfo,
+use node::{
+    api::{
+        Blocked, ConfigValues, Devices, Doctor, Done, Downloaded, Follows, Hidden, HideTarget, IdentityRef,
+        Invite, Library, Path, Peers, PlaySource, Played, PlayerState, Playlists, Profile, Published,
+        QueueEntry, ReleaseDetail, ReleaseInfo, ReleaseRef, Releases, SearchResults, Seeds, Source, Stats,
+        Status, Tags, TrackInfo,
+    },
+    domain::ReleaseId,
 };
+use serde::Serialize;
 
 use crate::{
     output::Human,
@@ -169,6 +174,47 @@ impl Human for Played {
     }
 }
 
+/// The player with its whole queue.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownPlayer {
+    #[serde(flatten)]
+    pub(crate) state: PlayerState,
+    pub(crate) queue: Vec<QueueEntry>,
+}
+
+impl Human for ShownPlayer {
+    fn human(&self) -> String {
+        self.state.human()
+    }
+}
+
+impl Human for Devices {
+    fn human(&self) -> String {
+        if self.devices.is_empty() {
+            return "No output device: `musicdao play RELEASE --output FILE.wav` still works.\n".to_owned();
+        }
+        self.devices.iter().map(|device| format!("{}\n", clean_lines(device))).collect()
+    }
+}
+
+impl Human for Hidden {
+    fn human(&self) -> String {
+        if self.hidden.is_empty() {
+            return "Nothing is hidden: `musicdao hide add --tag TAG` keeps it out of your lists.\n"
+                .to_owned();
+        }
+        let rows = self.hidden.iter().map(|one| {
+            let (kind, id) = match &one.what {
+                HideTarget::Release { release } => ("release", short(release)),
+                HideTarget::Artist { artist } => ("artist", short(artist)),
+                HideTarget::Tag { .. } => ("tag", String::new()),
+            };
+            [kind.to_owned(), id, one.title.clone()]
+        });
+        table([Left("KIND"), Left("ID"), Left("TITLE")], rows)
+    }
+}
+
 impl Human for PlayerState {
     fn human(&self) -> String {
         let at = |title: &String| {
@@ -179,7 +225,7 @@ impl Human for PlayerState {
         let mut rows = vec![
             ("player", self.status.clone()),
             ("track", self.title.as_ref().map_or_else(|| "none: `musicdao player play RELEASE`".into(), at)),
-            ("queue", format!("{place} of {}", self.queue.len())),
+            ("queue", format!("{place} of {}", self.queue_length)),
             ("volume", format!("{:.0} %", self.volume * 100.0)),
             ("shuffle", yes(self.shuffle)),
             ("repeat", word(&self.repeat)),
@@ -274,7 +320,7 @@ impl Human for Playlists {
         let mut text = table([Right("NO"), Left("TITLE"), Right("TRACKS")], rows);
         for list in self.playlists.iter().filter(|list| !list.items.is_empty()) {
             let rows = list.items.iter().zip(1..).map(|(item, place)| {
-                [place.to_string(), format!("{}/{}", short(item.release_id), item.track), item.title.clone()]
+                [place.to_string(), what(item.release_id, item.track, item.file), item.listed.title.clone()]
             });
             let _ = write!(text, "\n{}", table([Right("PLACE"), Left("TRACK"), Left("TITLE")], rows));
         }
@@ -341,25 +387,19 @@ impl Human for Done {
 }
 
 /// Lists the queue, the current track marked.
-pub(crate) fn queue(state: &PlayerState) -> String {
-    if state.queue.is_empty() {
+pub(crate) fn queue(shown: &ShownPlayer) -> String {
+    let ShownPlayer { state, queue } = shown;
+    if queue.is_empty() {
         return "The queue is empty: `musicdao player play RELEASE`.\n".to_owned();
     }
-    let rows = state.queue.iter().enumerate().map(|(index, item)| {
+    let rows = queue.iter().enumerate().map(|(index, entry)| {
         let mark = if state.index == Some(index) { "▶" } else { "" };
-        let title = state.title.clone().filter(|_| state.index == Some(index)).unwrap_or_default();
         let place = (index + 1).to_string();
-        [mark.to_owned(), place, format!("{}/{}", short(item.release), item.track), title]
+        let listed = &entry.listed;
+        let track = what(entry.release, entry.track, entry.file);
+        [mark.to_owned(), place, track, listed.title.clone(), listed.artist.clone()]
     });
-    table([Left(""), Right("PLACE"), Left("TRACK"), Left("TITLE")], rows)
-}
-
-/// Lists the output devices.
-pub(crate) fn devices(devices: &[String]) -> String {
-    if devices.is_empty() {
-        return "No output device: `musicdao play RELEASE --output FILE.wav` still works.\n".to_owned();
-    }
-    devices.iter().map(|device| format!("{}\n", clean_lines(device))).collect()
+    table([Left(""), Right("PLACE"), Left("TRACK"), Left("TITLE"), Left("ARTIST")], rows)
 }
 
 /// Lists what was played.
@@ -368,10 +408,19 @@ pub(crate) fn history(library: &Library) -> String {
         return "Nothing was played yet, or it is forgotten.\n".to_owned();
     }
     let rows = library.history.iter().map(|entry| {
-        let track = format!("{}/{}", short(entry.release_id), entry.track);
-        [moment(entry.played_at), track, entry.title.clone()]
+        let track = what(entry.release_id, entry.track, entry.file);
+        [moment(entry.played_at), track, entry.listed.title.clone()]
     });
     table([Left("PLAYED (UTC)"), Left("TRACK"), Left("TITLE")], rows)
+}
+
+/// A track as it can be typed, or a file of one's own.
+fn what(release: Option<ReleaseId>, track: Option<u16>, file: Option<i64>) -> String {
+    match (release, track, file) {
+        (Some(release), Some(track), _) => format!("{}/{track}", short(release)),
+        (_, _, Some(file)) => format!("your file {file}"),
+        _ => String::new(),
+    }
 }
 
 fn releases(releases: &[ReleaseInfo]) -> String {
@@ -432,7 +481,8 @@ mod tests {
         json!({
             "release_id": id('a'), "title": "Night train", "artist": "Ada", "artist_id": id('b'),
             "license": "CC-BY-4.0", "date": "2024-05", "track_count": 2, "tags": ["jazz", "live"],
-            "cover": null, "likes": 3, "saved": false,
+            "cover": null, "likes": 3, "saved": false, "liked": false, "mine": false, "accent": null,
+            "duration_ms": 185_000, "have": 0.5, "published_at": 1_714_521_600_000_u64,
         })
     }
 
@@ -440,6 +490,7 @@ mod tests {
         json!({
             "number": number, "title": "Überfahrt\u{1b}[2J", "artist": null, "blob": id('c'), "size": 5_000_000,
             "duration_ms": 185_000, "codec": "flac", "loudness": -14.5, "have": have,
+            "likes": 0, "liked": false,
         })
     }
 
@@ -450,6 +501,8 @@ mod tests {
         detail["description"] = json!("Two lines\nof notes");
         detail["collaborators"] = json!([{ "name": "Bo", "role": "drums", "peer_id": null }]);
         detail["waveforms"] = Value::Null;
+        detail["tag_details"] = json!([]);
+        detail["reports"] = json!([]);
         insta::assert_snapshot!(shown::<ReleaseDetail>(detail));
     }
 
@@ -457,10 +510,14 @@ mod tests {
     fn lists_are_tidy() {
         let mut long = release();
         long["title"] = json!("A title that is far too long for a column of a terminal, really");
-        insta::assert_snapshot!("releases", shown::<Releases>(json!({ "releases": [release(), long] })));
+        insta::assert_snapshot!(
+            "releases",
+            shown::<Releases>(json!({ "releases": [release(), long], "total": 2 }))
+        );
         let found = |kind: &str, release: Value, track: Value| {
             json!({ "kind": kind, "release_id": release, "track": track, "title": "Night", "artist": "Ada",
-                    "artist_id": id('b'), "source": "local" })
+                    "artist_id": id('b'), "source": "local", "release_title": null, "cover": null, "accent": null,
+                    "duration_ms": null })
         };
         let results = [
             found("release", json!(id('a')), Value::Null),
@@ -473,7 +530,9 @@ mod tests {
             { "peer_id": id('d'), "name": null, "path": "relayed", "rtt_ms": 151.0 },
         ] });
         insta::assert_snapshot!("peers", shown::<Peers>(peers));
-        let items = json!([{ "release_id": id('a'), "track": 2, "title": "Night" }]);
+        let items = json!([{ "release_id": id('a'), "track": 2, "file": null, "title": "Night", "artist": "Ada",
+                             "artist_id": null, "release_title": "Night train", "cover": null, "accent": null,
+                             "duration_ms": 185_000 }]);
         let lists = json!({ "playlists": [{ "playlist": 1, "title": "Road", "count": 1, "items": items }] });
         insta::assert_snapshot!("playlists", shown::<Playlists>(lists));
     }
@@ -482,14 +541,16 @@ mod tests {
     fn emptiness_says_what_to_do_next() {
         let texts = [
             shown::<Peers>(json!({ "peers": [] })),
-            shown::<Releases>(json!({ "releases": [] })),
+            shown::<Releases>(json!({ "releases": [], "total": 0 })),
             shown::<SearchResults>(json!({ "results": [] })),
             shown::<Blocked>(json!({ "blocked": [] })),
             shown::<Follows>(json!({ "follows": [] })),
-            shown::<Library>(json!({ "saved": [], "files": [], "history": [] })),
+            shown::<Library>(json!({ "saved": [], "files": [], "history": [],
+                                     "totals": { "saved": 0, "files": 0, "history": 0 } })),
             shown::<Playlists>(json!({ "playlists": [] })),
             shown::<Seeds>(json!({ "seeds": [] })),
-            devices(&[]),
+            shown::<Devices>(json!({ "devices": [] })),
+            shown::<Hidden>(json!({ "hidden": [] })),
         ];
         for text in &texts {
             assert!(text.contains('`'), "{text}");
@@ -502,16 +563,24 @@ mod tests {
         let status = json!({
             "peer_id": id('b'), "name": null, "version": "0.1.0", "data": "/srv/musicdao",
             "listen": ["0.0.0.0:4433"], "peers": 1, "releases": 2, "records": 30, "stored_bytes": 12_000_000,
-            "uptime_ms": 61_000, "can_publish": true, "dropped_events": 0,
+            "uptime_ms": 61_000, "can_publish": true, "dropped_events": 0, "nearby": 0, "direct": 1, "relayed": 0,
+            "online": true, "searching": false, "metered": false, "private_session": false, "fresh": false,
         });
         insta::assert_snapshot!("status", shown::<Status>(status));
+        let entry = |entry: u64, track: u16, title: &str| {
+            json!({ "entry": entry, "release": id('a'), "track": track, "file": null, "title": title, "artist": "Ada",
+                    "artist_id": id('b'), "release_title": "Night train", "cover": null, "accent": null,
+                    "duration_ms": 185_000 })
+        };
         let state: PlayerState = serde_json::from_value(json!({
-            "status": "playing", "queue": [{ "release": id('a'), "track": 1 }, { "release": id('a'), "track": 2 }],
-            "index": 1, "title": "Night", "artist": "Ada", "position_ms": 5_000, "duration_ms": 185_000,
-            "volume": 0.7, "shuffle": false, "repeat": "all", "replay_gain": "album", "crossfade": 2.5,
-            "devices": ["Speakers"], "error": { "code": "output_lost", "message": "the device has gone" },
+            "status": "playing", "queue_version": 3, "queue_length": 2, "index": 1, "current": entry(8, 2, "Night"),
+            "title": "Night", "artist": "Ada", "position_ms": 5_000, "duration_ms": 185_000, "buffered_ms": 9_000,
+            "volume": 0.7, "shuffle": false, "repeat": "all", "replay_gain": "album", "crossfade": 2.5, "sleep": null,
+            "device": "default", "error": { "code": "output_lost", "message": "the device has gone" },
         }))
         .unwrap();
+        let entries = json!([entry(7, 1, "Day"), entry(8, 2, "Night")]);
+        let state = ShownPlayer { state, queue: serde_json::from_value(entries).unwrap() };
         insta::assert_snapshot!("player", plain(&state.human()));
         insta::assert_snapshot!("queue", plain(&queue(&state)));
         let played = json!({

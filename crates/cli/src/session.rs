@@ -58,7 +58,8 @@ answers! {
     Releases(Releases), Search(SearchResults), Release(ReleaseDetail), Played(Played),
     Player(PlayerState), Downloaded(Downloaded), Tags(Tags), ReleaseRef(ReleaseRef), Blocked(Blocked),
     Follows(Follows), Library(Library), Playlists(Playlists), Seeds(Seeds), Stats(Stats),
-    Doctor(Doctor), Config(ConfigValues), Identity(IdentityRef), Done(Done),
+    Doctor(Doctor), Config(ConfigValues), Identity(IdentityRef), Done(Done), Queue(Queue), Devices(Devices),
+    Hidden(Hidden), TagsTop(TagsTop),
 }
 
 impl Session {

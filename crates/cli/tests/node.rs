@@ -20,8 +20,12 @@ struct Daemon {
 
 impl Daemon {
     fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    fn start_with(data: &Path, args: &[&str]) -> Self {
         let mut daemon = command(data);
-        daemon.args(["--json", "daemon", "--listen", "127.0.0.1:0", "--no-dht", "--no-mdns"]);
+        daemon.args(["--json", "daemon", "--listen", "127.0.0.1:0", "--no-dht", "--no-mdns"]).args(args);
         let mut child = daemon.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let ready = line(&mut lines);
@@ -95,11 +99,17 @@ fn commands_do_without_a_daemon() {
     let (_folder, data) = folder();
     let status = answer(&data, &["status"]);
     assert_eq!(status["data"].as_str(), data.to_str());
-    assert_eq!(answer(&data, &["releases"]), json!({ "releases": [] }));
+    assert_eq!(answer(&data, &["releases"]), json!({ "releases": [], "total": 0 }));
     assert_eq!(answer(&data, &["search", "night"]), json!({ "results": [] }));
     assert_eq!(answer(&data, &["peers"]), json!({ "peers": [] }));
     assert_eq!(answer(&data, &["follow"]), json!({ "follows": [] }));
     assert_eq!(answer(&data, &["block", "list"]), json!({ "blocked": [], "lists": [] }));
+    assert_eq!(
+        answer(&data, &["hide", "add", "--tag", "#Spam"])["hidden"][0]["what"],
+        json!({ "tag": "spam" })
+    );
+    assert_eq!(answer(&data, &["hide", "remove", "--tag", "spam"]), json!({ "hidden": [] }));
+    assert!(answer(&data, &["player", "devices"])["devices"].is_array());
     let profile = answer(&data, &["profile", "set", "--name", "Ada"]);
     assert_eq!((&profile["peer_id"], &profile["name"]), (&status["peer_id"], &json!("Ada")));
     assert_eq!(answer(&data, &["profile", "show"])["name"], "Ada");
@@ -125,6 +135,23 @@ fn a_daemon_tells_that_it_is_ready_and_ends_on_request() {
     answer(&data, &["stop"]);
     assert_eq!(answer(&data, &["status"])["peer_id"], daemon.ready["peer_id"], "the folder is free at once");
     assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn a_daemon_serves_the_app_to_this_machine_only() {
+    let (_folder, data) = folder();
+    let daemon = Daemon::start_with(&data, &["--web"]);
+    let link = daemon.ready["web"].as_str().unwrap().to_owned();
+    assert!(link.starts_with("http://127.0.0.1:") && link.contains("/#token="), "{link}");
+    answer(&data, &["stop"]);
+    assert_eq!(daemon.end(), Some(0));
+    let again = Daemon::start_with(&data, &["--web"]);
+    assert_eq!(again.ready["web"], link, "a page that is open finds its daemon again");
+    answer(&data, &["stop"]);
+    assert_eq!(again.end(), Some(0));
+    let output = musicdao(&data, &["daemon", "--web", "0.0.0.0:8080"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("loopback"));
 }
 
 #[test]

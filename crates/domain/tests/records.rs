@@ -6,7 +6,7 @@ use domain::{
     BlobHash, Identity, Kinds, PeerId, Record, RecordError, SlotId, Stamp,
     kinds::{
         BlobRef, BlockEntry, BlockList, Codec, Collaborator, Follow, Like, Playlist, PlaylistItem, Profile,
-        Release, Tag, Track, TrackList,
+        Release, Report, ReportReason, Tag, Track, TrackList,
     },
 };
 use proptest::prelude::*;
@@ -48,6 +48,7 @@ fn release(tracks: u8) -> Release {
         description: Some("Two\nlines".into()),
         tags: Some(vec!["ambient".into()]),
         waveforms: None,
+        accent: None,
     }
 }
 
@@ -66,6 +67,12 @@ fn golden() -> Vec<(&'static str, Record)> {
         name: "spam".into(),
         entries: vec![BlockEntry::Author(artist.id()), BlockEntry::Blob(BlobHash::of(b"x"))],
     };
+    let report = Report {
+        entry: BlockEntry::Release(slot),
+        reason: ReportReason::Mislabelled,
+        note: Some("Not by Per".into()),
+    };
+    let coloured = Release { accent: Some(0xF2_A3_3A), ..release(1) };
     let withdrawn = Record::read::<Tag>(&Record::sign(&artist, stamp(3), &tag).unwrap()).unwrap().unwrap();
     vec![
         ("profile", Record::sign(&artist, stamp(1), &profile).unwrap()),
@@ -75,6 +82,8 @@ fn golden() -> Vec<(&'static str, Record)> {
         ("playlist", Record::sign(&artist, stamp(5), &playlist).unwrap()),
         ("follow", Record::sign(&artist, stamp(6), &Follow { artist: PeerId::from_bytes([6; 32]) }).unwrap()),
         ("block list", Record::sign(&artist, stamp(7), &blocks).unwrap()),
+        ("report", Record::sign(&artist, stamp(9), &report).unwrap()),
+        ("release with an accent", Record::sign(&artist, stamp(10), &coloured).unwrap()),
         (
             "withdrawn tag",
             Record::withdraw(&artist, stamp(8), <Tag as domain::Kind>::ID, domain::Kind::key(&withdrawn))
@@ -105,7 +114,7 @@ fn every_kind_reads_back_and_passes_its_own_check() {
 #[test]
 fn a_withdrawal_takes_the_slot_and_leaves_no_words() {
     let records = golden();
-    let (tag, withdrawn) = (&records[2].1, &records[7].1);
+    let (tag, withdrawn) = (&records[2].1, &records[9].1);
     assert_eq!(tag.slot, withdrawn.slot);
     assert!(withdrawn.wins_over(tag) && !tag.wins_over(withdrawn));
     assert_eq!(withdrawn.read::<Tag>().unwrap(), None);
@@ -123,7 +132,8 @@ fn somebody_elses_signature_is_refused() {
 #[test]
 fn bodies_that_must_not_spread_are_refused_with_the_field() {
     type Spoil = fn(&mut Release);
-    let broken: [(&str, Spoil); 8] = [
+    let broken: [(&str, Spoil); 9] = [
+        ("accent", |release| release.accent = Some(0x1_00_00_00)),
         ("title", |release| release.title = "x".repeat(10_000)),
         ("title", |release| release.title = "bell\u{7}".into()),
         ("artist", |release| release.artist = "  ".into()),

@@ -1,4 +1,5 @@
-//! Times transfers over real QUIC on loopback, both ends in this process. Run: `cargo bench -p net`.
+//! Times transfers over real QUIC on loopback, both ends in this process. Run: `cargo bench -p net`, with
+//! `-- near` or `-- far` for one half.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first surprise")]
 
 use std::{
@@ -9,10 +10,11 @@ use std::{
 
 use bytes::Bytes;
 use domain::{BlobHash, Identity, PeerId};
-use net::{Answer, Blobs, Config, EventReceiver, Handler, Network};
+use net::{Answer, Blobs, Config, EventReceiver, Handler, Network, Shape, Shaped};
 
 const LARGE: u64 = 1 << 30;
 const TRACK: u64 = 8 << 20;
+const EDGE: u64 = 64 << 10;
 
 struct Open;
 
@@ -34,11 +36,25 @@ struct Node {
 }
 
 async fn start(seed: u8) -> Node {
+    start_with(seed, |_| {}).await
+}
+
+/// A node behind a link of 20 Mbit/s, half of a round trip of 50 ms, that loses one packet of a hundred.
+async fn start_far(seed: u8, losses: u64) -> Node {
+    start_with(seed, |config| {
+        let shape = Shape { delay: Duration::from_millis(25), rate: 2_500_000, loss: 10, seed: losses };
+        config.transport = Arc::new(Shaped { inner: config.transport.clone(), shape });
+    })
+    .await
+}
+
+async fn start_with(seed: u8, adjust: impl FnOnce(&mut Config)) -> Node {
     let dir = tempfile::tempdir().unwrap();
     let blobs = Blobs::open(dir.path()).await.unwrap();
     let mut config = Config::new(Identity::from_secret(&[seed; 32]), blobs.clone());
     config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.handler = Arc::new(Open);
+    adjust(&mut config);
     let (net, events) = Network::start(config).await.unwrap();
     Node { net, blobs, _dir: dir, _events: events }
 }
@@ -100,11 +116,52 @@ async fn throughput(server: &Node, client: &Node) {
     }
 }
 
-#[tokio::main]
-async fn main() {
+/// What a player asks of a peer far away: both ends of a track now, all of it later, then another place.
+async fn far() {
+    let (mut edges, mut seeks, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=5 {
+        let (server, client) = (start_far(1, round * 2).await, start_far(2, round * 2 + 1).await);
+        client.net.connect(server.net.id(), &[server.net.local_addr()]).await.unwrap();
+        let hash = server.blobs.add_bytes(noise(round, TRACK)).await.unwrap().hash;
+        let begun = Instant::now();
+        let download = client.net.fetch(hash, Some(TRACK));
+        download.add_provider(server.net.id());
+        download.want(TRACK - EDGE..TRACK, Some(Duration::ZERO));
+        download.want(0..EDGE, Some(Duration::ZERO));
+        download.want_all();
+        download.wait(0..EDGE).await.unwrap();
+        download.wait(TRACK - EDGE..TRACK).await.unwrap();
+        edges.push(begun.elapsed());
+        let sought = Instant::now();
+        download.wait(TRACK / 2..TRACK / 2 + EDGE).await.unwrap();
+        seeks.push(sought.elapsed());
+        download.complete().await.unwrap();
+        rates.push(TRACK as f64 / 1e3 / begun.elapsed().as_secs_f64());
+    }
+    report("far: head and tail of a track", edges);
+    report("far: another place of it", seeks);
+    rates.sort_by(f64::total_cmp);
+    println!("far: all of it: median {:.0} kB/s, slowest {:.0} kB/s", rates[rates.len() / 2], rates[0]);
+}
+
+async fn near() {
     let (server, client) = (start(1).await, start(2).await);
     connects(&server).await;
     client.net.connect(server.net.id(), &[server.net.local_addr()]).await.unwrap();
     first_bytes(&server, &client).await;
     throughput(&server, &client).await;
+}
+
+#[tokio::main]
+async fn main() {
+    let wanted = |name: &str| {
+        let mut names = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+        names.peek().is_none() || names.any(|argument| argument == name)
+    };
+    if wanted("near") {
+        near().await;
+    }
+    if wanted("far") {
+        far().await;
+    }
 }

@@ -5,8 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use domain::PeerId;
 use quinn::{
     AsyncUdpSocket, ClientConfig, Connecting, Connection, ConnectionError, EndpointConfig, IdleTimeout,
-    Incoming, MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig, VarInt,
-    congestion::CubicConfig,
+    Incoming, MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig, VarInt, congestion::BbrConfig,
 };
 
 use crate::{
@@ -125,8 +124,9 @@ fn relayed(mut config: TransportConfig) -> TransportConfig {
 }
 
 fn transport(limits: &Limits) -> TransportConfig {
-    let mut cubic = CubicConfig::default();
-    cubic.initial_window(INITIAL_WINDOW);
+    // Losses by chance are no congestion: docs/adr/0005-congestion.md.
+    let mut bbr = BbrConfig::default();
+    bbr.initial_window(INITIAL_WINDOW);
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(LARGEST_PACKET);
     let mut config = TransportConfig::default();
@@ -142,6 +142,6 @@ fn transport(limits: &Limits) -> TransportConfig {
         .datagram_send_buffer_size(DATAGRAMS)
         .keep_alive_interval(Some(limits.keep_alive))
         .max_idle_timeout(IdleTimeout::try_from(limits.idle).ok())
-        .congestion_controller_factory(Arc::new(cubic));
+        .congestion_controller_factory(Arc::new(bbr));
     config
 }

@@ -14,6 +14,19 @@ code: string,
 message: string, };
 
 /**
+ * The identity as a text.
+ */
+export type Backup = { 
+/**
+ * A name for the file.
+ */
+name: string, 
+/**
+ * The encrypted identity (age, armored), for [`super::Request::IdentityRestore`].
+ */
+text: string, };
+
+/**
  * One file.
  */
 export type BlobStats = { 
@@ -146,6 +159,15 @@ served_bytes: number,
 fetched_bytes: number, };
 
 /**
+ * Sound devices.
+ */
+export type Devices = { 
+/**
+ * Names that the player can be given.
+ */
+devices: Array<string>, };
+
+/**
  * What a check of the surroundings found.
  */
 export type Doctor = { 
@@ -207,7 +229,31 @@ query: string,
 /**
  * What was found.
  */
-result: SearchResult, } | { "event": "player" } & PlayerState | { "event": "identity_in_use_elsewhere" } | { "event": "warning" } & ApiError | { "event": "dropped", 
+result: SearchResult, } | { "event": "job_ended", 
+/**
+ * The job's name.
+ */
+job: string, 
+/**
+ * Why it came to nothing.
+ */
+error: ApiError | null, } | { "event": "player" } & PlayerState | { "event": "position", 
+/**
+ * Where in the current track.
+ */
+position_ms: number, 
+/**
+ * Up to where it can be played without waiting.
+ */
+buffered_ms: number, } | { "event": "queue", 
+/**
+ * Grows with every change.
+ */
+version: number, 
+/**
+ * How many entries it has.
+ */
+length: number, } | { "event": "identity_in_use_elsewhere" } | { "event": "warning" } & ApiError | { "event": "dropped", 
 /**
  * How many.
  */
@@ -245,25 +291,105 @@ follows: Array<Followed>, };
 export type GainMode = "off" | "track" | "album";
 
 /**
+ * What is hidden.
+ */
+export type Hidden = { 
+/**
+ * The last first.
+ */
+hidden: Array<HiddenThing>, };
+
+/**
+ * One hidden thing.
+ */
+export type HiddenThing = { 
+/**
+ * What.
+ */
+what: HideTarget, 
+/**
+ * The release's title, the artist's name or the tag; empty where not known.
+ */
+title: string, };
+
+/**
+ * What to hide.
+ */
+export type HideCommand = { "command": "add", 
+/**
+ * What.
+ */
+what: HideTarget, } | { "command": "remove", 
+/**
+ * What.
+ */
+what: HideTarget, } | { "command": "list" };
+
+/**
+ * Something that can be hidden.
+ */
+export type HideTarget = { 
+/**
+ * Which.
+ */
+release: string, } | { 
+/**
+ * Whom.
+ */
+artist: string, } | { 
+/**
+ * The word.
+ */
+tag: string, };
+
+/**
  * Something that was played.
  */
 export type HistoryEntry = { 
 /**
- * The release.
+ * The release; none for a private file.
  */
-release_id: string, 
+release_id: string | null, 
 /**
  * The track's number from 1.
  */
-track: number, 
+track: number | null, 
 /**
- * The track's title, where still known.
+ * The private file's number in the library.
  */
-title: string, 
+file: number | null, 
 /**
  * When, in Unix milliseconds.
  */
-played_at: number, };
+played_at: number, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * Who plays it.
+ */
+artist: string, 
+/**
+ * Who published it; none for a file.
+ */
+artist_id: string | null, 
+/**
+ * The release's title, or the file's album.
+ */
+release_title: string, 
+/**
+ * Image.
+ */
+cover: string | null, 
+/**
+ * The cover's colour, `0xRRGGBB`.
+ */
+accent: number | null, 
+/**
+ * Its length.
+ */
+duration_ms: number, };
 
 /**
  * The own identity.
@@ -288,6 +414,36 @@ export type Invite = {
 invite: string, };
 
 /**
+ * One long piece of work.
+ */
+export type JobInfo = { 
+/**
+ * Its name.
+ */
+job: string, 
+/**
+ * What is done: the method that was asked for, such as `publish`.
+ */
+kind: string, 
+/**
+ * How long it has been under way.
+ */
+running_ms: number, 
+/**
+ * How far it is, where it has told.
+ */
+progress: Progress | null, };
+
+/**
+ * What is under way.
+ */
+export type Jobs = { 
+/**
+ * In the order in which they began.
+ */
+jobs: Array<JobInfo>, };
+
+/**
  * The library.
  */
 export type Library = { 
@@ -302,12 +458,36 @@ files: Array<LocalFile>,
 /**
  * What was played, latest first.
  */
-history: Array<HistoryEntry>, };
+history: Array<HistoryEntry>, 
+/**
+ * How many there are of each, on whatever page.
+ */
+totals: LibraryTotals, };
 
 /**
  * What to do with the library.
  */
-export type LibraryCommand = { "command": "list" } | { "command": "save", 
+export type LibraryCommand = { "command": "list" } | { "command": "saved", 
+/**
+ * After so many.
+ */
+offset: number, 
+/**
+ * At most so many; 100 where none is said, 1,000 at most.
+ */
+limit: number | null, } | { "command": "files", 
+/**
+ * Only with all of these words in title, artist or album.
+ */
+query: string, 
+/**
+ * After so many.
+ */
+offset: number, 
+/**
+ * At most so many; 100 where none is said, 1,000 at most.
+ */
+limit: number | null, } | { "command": "save", 
 /**
  * Which.
  */
@@ -323,16 +503,49 @@ folder: string,
 /**
  * For progress and cancelling.
  */
-job: string | null, } | { "command": "history", 
+job: string | null, } | { "command": "remove_file", 
 /**
- * At most so many.
+ * Its number.
+ */
+file: number, } | { "command": "remove_folder", 
+/**
+ * The folder.
+ */
+folder: string, } | { "command": "history", 
+/**
+ * After so many.
+ */
+offset: number, 
+/**
+ * At most so many; 100 where none is said, 1,000 at most.
  */
 limit: number | null, } | { "command": "clear_history" };
+
+/**
+ * How much the library's lists hold.
+ */
+export type LibraryTotals = { 
+/**
+ * Saved releases that are still known.
+ */
+saved: number, 
+/**
+ * One's own private files; where words were asked for, those that have them.
+ */
+files: number, 
+/**
+ * Plays.
+ */
+history: number, };
 
 /**
  * One private file.
  */
 export type LocalFile = { 
+/**
+ * Its number in the library.
+ */
+file: number, 
 /**
  * Where.
  */
@@ -526,9 +739,13 @@ export type PlayerState = {
  */
 status: string, 
 /**
- * The queue in playing order.
+ * Grows with every change of the queue, which [`super::Request::Queue`] shows.
  */
-queue: Array<QueueItem>, 
+queue_version: number, 
+/**
+ * How many entries the queue has.
+ */
+queue_length: number, 
 /**
  * The current place in the queue, from 0.
  */
@@ -542,6 +759,10 @@ title: string | null,
  */
 artist: string | null, 
 /**
+ * The current entry.
+ */
+current: QueueEntry | null, 
+/**
  * Where in it.
  */
 position_ms: number, 
@@ -549,6 +770,10 @@ position_ms: number,
  * Its length.
  */
 duration_ms: number, 
+/**
+ * Up to where it can be played without waiting.
+ */
+buffered_ms: number, 
 /**
  * 0 to 1.
  */
@@ -570,9 +795,13 @@ replay_gain: GainMode,
  */
 crossfade: number, 
 /**
- * Output devices that can be chosen.
+ * The sleep timer as it was set: minutes, 0 for the end of the track, or none.
  */
-devices: Array<string>, 
+sleep: number | null, 
+/**
+ * The chosen output device.
+ */
+device: string, 
 /**
  * What last went wrong.
  */
@@ -626,7 +855,11 @@ playlist: number,
 /**
  * What.
  */
-items: Array<QueueItem>, } | { "command": "move", 
+items: Array<QueueItem>, 
+/**
+ * Before which place, from 0.
+ */
+at: number | null, } | { "command": "move", 
 /**
  * Which.
  */
@@ -650,6 +883,10 @@ index: number, } | { "command": "delete",
 /**
  * Which.
  */
+playlist: number, } | { "command": "restore", 
+/**
+ * Which.
+ */
 playlist: number, };
 
 /**
@@ -657,17 +894,45 @@ playlist: number, };
  */
 export type PlaylistItem = { 
 /**
- * The release.
+ * The release; none for a private file.
  */
-release_id: string, 
+release_id: string | null, 
 /**
  * The track's number from 1.
  */
-track: number, 
+track: number | null, 
 /**
- * The track's title, where known.
+ * The private file's number in the library.
  */
-title: string, };
+file: number | null, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * Who plays it.
+ */
+artist: string, 
+/**
+ * Who published it; none for a file.
+ */
+artist_id: string | null, 
+/**
+ * The release's title, or the file's album.
+ */
+release_title: string, 
+/**
+ * Image.
+ */
+cover: string | null, 
+/**
+ * The cover's colour, `0xRRGGBB`.
+ */
+accent: number | null, 
+/**
+ * Its length.
+ */
+duration_ms: number, };
 
 /**
  * Private playlists.
@@ -701,7 +966,27 @@ links: Array<string>,
 /**
  * Image.
  */
-avatar: string | null, };
+avatar: string | null, 
+/**
+ * How many releases of theirs are known.
+ */
+releases: number, 
+/**
+ * How many people follow them in public.
+ */
+followers: number, 
+/**
+ * Whether this node follows them.
+ */
+followed: boolean, 
+/**
+ * Whether it is this node's own.
+ */
+mine: boolean, 
+/**
+ * What people one follows find wrong with them.
+ */
+reports: Array<ReportInfo>, };
 
 /**
  * What to change of the own profile; what is absent stays.
@@ -808,6 +1093,80 @@ tracks: Array<TrackInfo>,
 warnings: Array<string>, };
 
 /**
+ * A part of the queue.
+ */
+export type Queue = { 
+/**
+ * Grows with every change of the queue.
+ */
+version: number, 
+/**
+ * How many entries there are in all.
+ */
+length: number, 
+/**
+ * The current place in the queue, from 0.
+ */
+index: number | null, 
+/**
+ * After how many the entries begin.
+ */
+offset: number, 
+/**
+ * In playing order.
+ */
+entries: Array<QueueEntry>, };
+
+/**
+ * One entry of the queue, with what is shown of it.
+ */
+export type QueueEntry = { 
+/**
+ * Stays the same while the entry moves.
+ */
+entry: number, 
+/**
+ * The release; none for a private file.
+ */
+release: string | null, 
+/**
+ * The track's number from 1.
+ */
+track: number | null, 
+/**
+ * The private file's number in the library.
+ */
+file: number | null, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * Who plays it.
+ */
+artist: string, 
+/**
+ * Who published it; none for a file.
+ */
+artist_id: string | null, 
+/**
+ * The release's title, or the file's album.
+ */
+release_title: string, 
+/**
+ * Image.
+ */
+cover: string | null, 
+/**
+ * The cover's colour, `0xRRGGBB`.
+ */
+accent: number | null, 
+/**
+ * Its length.
+ */
+duration_ms: number, };
+
+/**
  * One track to play.
  */
 export type QueueItem = { 
@@ -818,7 +1177,11 @@ release: string,
 /**
  * The track's number from 1.
  */
-track: number, };
+track: number, } | { 
+/**
+ * Its number in the library.
+ */
+file: number, };
 
 /**
  * One release with all that is known of it.
@@ -840,6 +1203,14 @@ collaborators: Array<Credit>,
  * The waveform of every track, 200 bytes each.
  */
 waveforms: string | null, 
+/**
+ * All shown tags with who gave them, also those of single tracks.
+ */
+tag_details: Array<TagInfo>, 
+/**
+ * What people one follows find wrong with it, or with its artist.
+ */
+reports: Array<ReportInfo>, 
 /**
  * Which.
  */
@@ -883,7 +1254,31 @@ likes: number,
 /**
  * Whether it is in the library.
  */
-saved: boolean, };
+saved: boolean, 
+/**
+ * Whether one likes it oneself, in public.
+ */
+liked: boolean, 
+/**
+ * Whether this node published it.
+ */
+mine: boolean, 
+/**
+ * The cover's most vivid colour as a number, `0xRRGGBB`.
+ */
+accent: number | null, 
+/**
+ * Length of all its tracks.
+ */
+duration_ms: number, 
+/**
+ * The part of it that is on this disk, 0 to 1.
+ */
+have: number, 
+/**
+ * When it was published, by its artist's clock, in Unix milliseconds.
+ */
+published_at: number, };
 
 /**
  * One release in a list.
@@ -932,7 +1327,31 @@ likes: number,
 /**
  * Whether it is in the library.
  */
-saved: boolean, };
+saved: boolean, 
+/**
+ * Whether one likes it oneself, in public.
+ */
+liked: boolean, 
+/**
+ * Whether this node published it.
+ */
+mine: boolean, 
+/**
+ * The cover's most vivid colour as a number, `0xRRGGBB`.
+ */
+accent: number | null, 
+/**
+ * Length of all its tracks.
+ */
+duration_ms: number, 
+/**
+ * The part of it that is on this disk, 0 to 1.
+ */
+have: number, 
+/**
+ * When it was published, by its artist's clock, in Unix milliseconds.
+ */
+published_at: number, };
 
 /**
  * Which releases to list.
@@ -950,6 +1369,19 @@ artist: string | null,
  * Only under this licence (SPDX).
  */
 license: string | null, 
+/**
+ * Only by artists whom one follows.
+ */
+followed: boolean, 
+/**
+ * Only what one likes.
+ */
+liked: boolean, 
+/**
+ * Only what shares tags with this release, the most similar first; nothing else of the query counts then but its
+ * limit.
+ */
+similar_to: string | null, 
 /**
  * In which order.
  */
@@ -979,12 +1411,50 @@ export type Releases = {
 /**
  * In the order that was asked for.
  */
-releases: Array<ReleaseInfo>, };
+releases: Array<ReleaseInfo>, 
+/**
+ * How many there are, on whatever page.
+ */
+total: number, };
 
 /**
  * What repeats.
  */
 export type Repeat = "off" | "one" | "all";
+
+/**
+ * A report by oneself or by somebody one follows.
+ */
+export type ReportInfo = { 
+/**
+ * Who.
+ */
+peer_id: string, 
+/**
+ * Their name, where known.
+ */
+name: string | null, 
+/**
+ * What is wrong.
+ */
+reason: ReportReason, 
+/**
+ * More of it in words.
+ */
+note: string | null, 
+/**
+ * Whether all of the artist's work is meant, not one release.
+ */
+artist: boolean, 
+/**
+ * Whether it is one's own.
+ */
+own: boolean, };
+
+/**
+ * What is wrong with something.
+ */
+export type ReportReason = "other" | "not_theirs" | "mislabelled" | "spam" | "harmful";
 
 /**
  * What can be asked.
@@ -997,11 +1467,23 @@ invite: string, } } | { "method": "profile_set", "params": ProfileEdit } | { "me
 /**
  * Whose.
  */
-peer: string | null, } } | { "method": "publish", "params": Publish } | { "method": "releases", "params": ReleaseQuery } | { "method": "search", "params": SearchQuery } | { "method": "show", "params": { 
+peer: string | null, } } | { "method": "publish", "params": Publish } | { "method": "releases", "params": ReleaseQuery } | { "method": "search", "params": SearchQuery } | { "method": "tags_top", "params": { 
+/**
+ * At most so many; 100 where none is said, 1,000 at most.
+ */
+limit: number | null, } } | { "method": "show", "params": { 
 /**
  * Which.
  */
-release: string, } } | { "method": "play", "params": Play } | { "method": "player", "params": PlayerCommand } | { "method": "download", "params": { 
+release: string, } } | { "method": "play", "params": Play } | { "method": "player", "params": PlayerCommand } | { "method": "queue", "params": { 
+/**
+ * After so many.
+ */
+offset: number, 
+/**
+ * At most so many; 100 where none is said, 1,000 at most.
+ */
+limit: number | null, } } | { "method": "devices" } | { "method": "download", "params": { 
 /**
  * Which.
  */
@@ -1045,7 +1527,27 @@ remove: boolean, } } | { "method": "withdraw", "params": {
 /**
  * Which.
  */
-release: string, } } | { "method": "block", "params": BlockCommand } | { "method": "follow", "params": { 
+release: string, } } | { "method": "block", "params": BlockCommand } | { "method": "hide", "params": HideCommand } | { "method": "report", "params": { 
+/**
+ * Which release.
+ */
+release: string | null, 
+/**
+ * Or which artist.
+ */
+artist: string | null, 
+/**
+ * What is wrong.
+ */
+reason: ReportReason, 
+/**
+ * More of it in words, at most 280 characters.
+ */
+note: string | null, 
+/**
+ * Takes the own report back instead.
+ */
+remove: boolean, } } | { "method": "follow", "params": { 
 /**
  * Whom.
  */
@@ -1097,7 +1599,19 @@ file: string,
 /**
  * Decrypts the file.
  */
-passphrase: string | null, } } | { "method": "identity_take_over" } | { "method": "cancel", "params": { 
+passphrase: string | null, } } | { "method": "identity_backup", "params": { 
+/**
+ * Encrypts it.
+ */
+passphrase: string, } } | { "method": "identity_words" } | { "method": "identity_restore", "params": { 
+/**
+ * The text.
+ */
+text: string, 
+/**
+ * Decrypts it.
+ */
+passphrase: string | null, } } | { "method": "identity_take_over" } | { "method": "jobs" } | { "method": "cancel", "params": { 
 /**
  * The job's name.
  */
@@ -1106,7 +1620,7 @@ job: string, } } | { "method": "shutdown" };
 /**
  * What is answered, by the request it answers.
  */
-export type Response = { "type": "status", "body": Status } | { "type": "invite", "body": Invite } | { "type": "peers", "body": Peers } | { "type": "profile", "body": Profile } | { "type": "published", "body": Published } | { "type": "releases", "body": Releases } | { "type": "search", "body": SearchResults } | { "type": "release", "body": ReleaseDetail } | { "type": "played", "body": Played } | { "type": "player", "body": PlayerState } | { "type": "downloaded", "body": Downloaded } | { "type": "tags", "body": Tags } | { "type": "release_ref", "body": ReleaseRef } | { "type": "blocked", "body": Blocked } | { "type": "follows", "body": Follows } | { "type": "library", "body": Library } | { "type": "playlists", "body": Playlists } | { "type": "seeds", "body": Seeds } | { "type": "stats", "body": Stats } | { "type": "doctor", "body": Doctor } | { "type": "config", "body": ConfigValues } | { "type": "identity", "body": IdentityRef } | { "type": "done", "body": Done };
+export type Response = { "type": "status", "body": Status } | { "type": "invite", "body": Invite } | { "type": "peers", "body": Peers } | { "type": "profile", "body": Profile } | { "type": "published", "body": Published } | { "type": "releases", "body": Releases } | { "type": "search", "body": SearchResults } | { "type": "tags_top", "body": TagsTop } | { "type": "release", "body": ReleaseDetail } | { "type": "played", "body": Played } | { "type": "player", "body": PlayerState } | { "type": "queue", "body": Queue } | { "type": "devices", "body": Devices } | { "type": "downloaded", "body": Downloaded } | { "type": "tags", "body": Tags } | { "type": "release_ref", "body": ReleaseRef } | { "type": "blocked", "body": Blocked } | { "type": "hidden", "body": Hidden } | { "type": "follows", "body": Follows } | { "type": "library", "body": Library } | { "type": "playlists", "body": Playlists } | { "type": "seeds", "body": Seeds } | { "type": "stats", "body": Stats } | { "type": "doctor", "body": Doctor } | { "type": "config", "body": ConfigValues } | { "type": "identity", "body": IdentityRef } | { "type": "backup", "body": Backup } | { "type": "words", "body": Words } | { "type": "jobs", "body": Jobs } | { "type": "done", "body": Done };
 
 /**
  * One saved file.
@@ -1174,6 +1688,22 @@ artist: string,
  * The artist.
  */
 artist_id: string | null, 
+/**
+ * The title of the track's release.
+ */
+release_title: string | null, 
+/**
+ * The release's cover, or the artist's image.
+ */
+cover: string | null, 
+/**
+ * The cover's colour, `0xRRGGBB`.
+ */
+accent: number | null, 
+/**
+ * The track's length.
+ */
+duration_ms: number | null, 
 /**
  * Where it was found.
  */
@@ -1257,6 +1787,38 @@ listen: Array<string>,
  */
 peers: number, 
 /**
+ * Of them those in the same building: at a private or a link-local address.
+ */
+nearby: number, 
+/**
+ * Of them those reached without anybody in between.
+ */
+direct: number, 
+/**
+ * Of them those reached through another peer.
+ */
+relayed: number, 
+/**
+ * Whether anybody is connected.
+ */
+online: boolean, 
+/**
+ * Whether nobody is connected and some are looked for.
+ */
+searching: boolean, 
+/**
+ * Whether the network costs by volume, as the setting says.
+ */
+metered: boolean, 
+/**
+ * Whether neither history nor cache remember what is played, as the setting says.
+ */
+private_session: boolean, 
+/**
+ * Whether nothing was done here yet: no profile, nothing published, saved or added.
+ */
+fresh: boolean, 
+/**
  * Known releases.
  */
 releases: number, 
@@ -1282,6 +1844,40 @@ can_publish: boolean,
 dropped_events: number, };
 
 /**
+ * How often a tag is shown.
+ */
+export type TagCount = { 
+/**
+ * The word.
+ */
+tag: string, 
+/**
+ * On how many releases and tracks.
+ */
+count: number, };
+
+/**
+ * One tag of a release.
+ */
+export type TagInfo = { 
+/**
+ * The word.
+ */
+tag: string, 
+/**
+ * The track's number from 1, or the whole release.
+ */
+track: number | null, 
+/**
+ * How many people gave it.
+ */
+count: number, 
+/**
+ * Whether one gave it oneself.
+ */
+own: boolean, };
+
+/**
  * The tags of a release.
  */
 export type Tags = { 
@@ -1293,6 +1889,15 @@ release_id: string,
  * As shown here.
  */
 tags: Array<string>, };
+
+/**
+ * The tags that are shown most.
+ */
+export type TagsTop = { 
+/**
+ * The most used first.
+ */
+tags: Array<TagCount>, };
 
 /**
  * One track.
@@ -1333,9 +1938,26 @@ loudness: number | null,
 /**
  * Bytes of it that are here.
  */
-have: number, };
+have: number, 
+/**
+ * How many like it.
+ */
+likes: number, 
+/**
+ * Whether one likes it oneself, in public.
+ */
+liked: boolean, };
 
 /**
  * What progress is counted in.
  */
 export type Unit = "bytes" | "files";
+
+/**
+ * The identity as words.
+ */
+export type Words = { 
+/**
+ * 24 words, in order.
+ */
+words: Array<string>, };

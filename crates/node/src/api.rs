@@ -9,6 +9,21 @@ use domain::{BlobHash, PeerId, ReleaseId, SlotId};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+mod careful;
+mod keeping;
+mod player;
+
+pub use careful::{
+    Backup, Hidden, HiddenThing, HideCommand, HideTarget, IdentityRef, ReportInfo, ReportReason, Words,
+};
+pub use keeping::{
+    HistoryEntry, Library, LibraryCommand, LibraryTotals, LocalFile, Playlist, PlaylistCommand, PlaylistItem,
+    Playlists,
+};
+pub use player::{
+    Devices, GainMode, Listed, PlayerCommand, PlayerState, Queue, QueueEntry, QueueItem, Repeat,
+};
+
 /// Names a long piece of work, so that its progress can be told and it can be cancelled. The caller chooses it.
 pub type JobId = String;
 
@@ -41,6 +56,11 @@ pub enum Request {
     Releases(ReleaseQuery),
     /// Searches releases, tracks, artists and tags.
     Search(SearchQuery),
+    /// Lists the tags that are shown most.
+    TagsTop {
+        /// At most so many; 100 where none is said, 1,000 at most.
+        limit: Option<u32>,
+    },
     /// Shows one release.
     Show {
         /// Which.
@@ -51,6 +71,15 @@ pub enum Request {
     Play(Play),
     /// Commands the player that has the queue.
     Player(PlayerCommand),
+    /// Shows a part of the player's queue.
+    Queue {
+        /// After so many.
+        offset: u32,
+        /// At most so many; 100 where none is said, 1,000 at most.
+        limit: Option<u32>,
+    },
+    /// Lists the sound devices that the player can be sent to.
+    Devices,
     /// Saves a release's files into a folder.
     Download {
         /// Which.
@@ -92,6 +121,24 @@ pub enum Request {
     },
     /// Blocks, unblocks, lists what is blocked.
     Block(BlockCommand),
+    /// Keeps something out of one's own lists and searches; nobody learns of it.
+    Hide(HideCommand),
+    /// Tells one's followers that something is wrong with a release or an artist, or takes that back.
+    Report {
+        /// Which release.
+        #[ts(as = "Option<String>")]
+        release: Option<ReleaseId>,
+        /// Or which artist.
+        #[ts(as = "Option<String>")]
+        artist: Option<PeerId>,
+        /// What is wrong.
+        reason: ReportReason,
+        /// More of it in words, at most 280 characters.
+        note: Option<String>,
+        /// Takes the own report back instead.
+        #[serde(default)]
+        remove: bool,
+    },
     /// Follows or unfollows an artist.
     Follow {
         /// Whom.
@@ -150,8 +197,25 @@ pub enum Request {
         /// Decrypts the file.
         passphrase: Option<String>,
     },
+    /// Gives the identity as an encrypted text, for a shell that keeps it itself.
+    IdentityBackup {
+        /// Encrypts it.
+        passphrase: String,
+    },
+    /// Gives the identity as words to write down. Whoever reads them can publish as this identity.
+    IdentityWords,
+    /// Replaces the identity by that of a text: a backup, an exported file's content, or the words. The node starts
+    /// anew with it.
+    IdentityRestore {
+        /// The text.
+        text: String,
+        /// Decrypts it.
+        passphrase: Option<String>,
+    },
     /// Publishes with this identity again, after another node was seen to use it.
     IdentityTakeOver,
+    /// Lists the long pieces of work that are under way.
+    Jobs,
     /// Stops a long piece of work.
     Cancel {
         /// The job's name.
@@ -179,12 +243,18 @@ pub enum Response {
     Releases(Releases),
     /// To [`Request::Search`].
     Search(SearchResults),
+    /// To [`Request::TagsTop`].
+    TagsTop(TagsTop),
     /// To [`Request::Show`].
     Release(ReleaseDetail),
     /// To [`Request::Play`].
     Played(Played),
     /// To [`Request::Player`].
     Player(PlayerState),
+    /// To [`Request::Queue`].
+    Queue(Queue),
+    /// To [`Request::Devices`].
+    Devices(Devices),
     /// To [`Request::Download`].
     Downloaded(Downloaded),
     /// To [`Request::Tag`].
@@ -193,6 +263,8 @@ pub enum Response {
     ReleaseRef(ReleaseRef),
     /// To [`Request::Block`].
     Blocked(Blocked),
+    /// To [`Request::Hide`].
+    Hidden(Hidden),
     /// To [`Request::Follow`] and [`Request::Follows`].
     Follows(Follows),
     /// To [`Request::Library`].
@@ -207,9 +279,16 @@ pub enum Response {
     Doctor(Doctor),
     /// To [`Request::ConfigGet`] and [`Request::ConfigSet`].
     Config(ConfigValues),
-    /// To [`Request::IdentityExport`], [`Request::IdentityImport`] and [`Request::IdentityTakeOver`].
+    /// To [`Request::IdentityExport`], [`Request::IdentityImport`], [`Request::IdentityRestore`] and
+    /// [`Request::IdentityTakeOver`].
     Identity(IdentityRef),
-    /// To [`Request::Join`], [`Request::Cancel`] and [`Request::Shutdown`].
+    /// To [`Request::IdentityBackup`].
+    Backup(Backup),
+    /// To [`Request::IdentityWords`].
+    Words(Words),
+    /// To [`Request::Jobs`].
+    Jobs(Jobs),
+    /// To [`Request::Join`], [`Request::Report`], [`Request::Cancel`] and [`Request::Shutdown`].
     Done(Done),
 }
 
@@ -268,8 +347,29 @@ pub enum Event {
         /// What was found.
         result: SearchResult,
     },
-    /// The player changed.
+    /// A long piece of work is over.
+    JobEnded {
+        /// The job's name.
+        job: JobId,
+        /// Why it came to nothing.
+        error: Option<ApiError>,
+    },
+    /// The player changed, in anything but the place in the track.
     Player(PlayerState),
+    /// The sound went on; told twice a second while it does.
+    Position {
+        /// Where in the current track.
+        position_ms: u64,
+        /// Up to where it can be played without waiting.
+        buffered_ms: u64,
+    },
+    /// The queue changed: [`Request::Queue`] shows it.
+    Queue {
+        /// Grows with every change.
+        version: u64,
+        /// How many entries it has.
+        length: u64,
+    },
     /// Somebody else publishes with this identity: this node only reads from now on.
     IdentityInUseElsewhere,
     /// Something the user should know, in words.
@@ -308,6 +408,26 @@ pub enum Unit {
     Files,
 }
 
+/// What is under way.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Jobs {
+    /// In the order in which they began.
+    pub jobs: Vec<JobInfo>,
+}
+
+/// One long piece of work.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct JobInfo {
+    /// Its name.
+    pub job: JobId,
+    /// What is done: the method that was asked for, such as `publish`.
+    pub kind: String,
+    /// How long it has been under way.
+    pub running_ms: u64,
+    /// How far it is, where it has told.
+    pub progress: Option<Progress>,
+}
+
 /// How a peer is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -334,6 +454,22 @@ pub struct Status {
     pub listen: Vec<String>,
     /// Connected peers.
     pub peers: u64,
+    /// Of them those in the same building: at a private or a link-local address.
+    pub nearby: u64,
+    /// Of them those reached without anybody in between.
+    pub direct: u64,
+    /// Of them those reached through another peer.
+    pub relayed: u64,
+    /// Whether anybody is connected.
+    pub online: bool,
+    /// Whether nobody is connected and some are looked for.
+    pub searching: bool,
+    /// Whether the network costs by volume, as the setting says.
+    pub metered: bool,
+    /// Whether neither history nor cache remember what is played, as the setting says.
+    pub private_session: bool,
+    /// Whether nothing was done here yet: no profile, nothing published, saved or added.
+    pub fresh: bool,
     /// Known releases.
     pub releases: u64,
     /// Signed records kept.
@@ -405,6 +541,16 @@ pub struct Profile {
     /// Image.
     #[ts(as = "Option<String>")]
     pub avatar: Option<BlobHash>,
+    /// How many releases of theirs are known.
+    pub releases: u64,
+    /// How many people follow them in public.
+    pub followers: u64,
+    /// Whether this node follows them.
+    pub followed: bool,
+    /// Whether it is this node's own.
+    pub mine: bool,
+    /// What people one follows find wrong with them.
+    pub reports: Vec<ReportInfo>,
 }
 
 /// What to publish.
@@ -464,10 +610,15 @@ pub struct TrackInfo {
     pub loudness: Option<f32>,
     /// Bytes of it that are here.
     pub have: u64,
+    /// How many like it.
+    pub likes: u64,
+    /// Whether one likes it oneself, in public.
+    pub liked: bool,
 }
 
 /// Which releases to list.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+#[serde(default)]
 pub struct ReleaseQuery {
     /// Only with this tag.
     pub tag: Option<String>,
@@ -475,6 +626,14 @@ pub struct ReleaseQuery {
     pub artist: Option<String>,
     /// Only under this licence (SPDX).
     pub license: Option<String>,
+    /// Only by artists whom one follows.
+    pub followed: bool,
+    /// Only what one likes.
+    pub liked: bool,
+    /// Only what shares tags with this release, the most similar first; nothing else of the query counts then but its
+    /// limit.
+    #[ts(as = "Option<String>")]
+    pub similar_to: Option<ReleaseId>,
     /// In which order.
     pub sort: Sort,
     /// At most so many; 100 where none is said, 1,000 at most.
@@ -501,6 +660,8 @@ pub enum Sort {
 pub struct Releases {
     /// In the order that was asked for.
     pub releases: Vec<ReleaseInfo>,
+    /// How many there are, on whatever page.
+    pub total: u64,
 }
 
 /// One release in a list.
@@ -531,6 +692,18 @@ pub struct ReleaseInfo {
     pub likes: u64,
     /// Whether it is in the library.
     pub saved: bool,
+    /// Whether one likes it oneself, in public.
+    pub liked: bool,
+    /// Whether this node published it.
+    pub mine: bool,
+    /// The cover's most vivid colour as a number, `0xRRGGBB`.
+    pub accent: Option<u32>,
+    /// Length of all its tracks.
+    pub duration_ms: u64,
+    /// The part of it that is on this disk, 0 to 1.
+    pub have: f32,
+    /// When it was published, by its artist's clock, in Unix milliseconds.
+    pub published_at: u64,
 }
 
 /// One release with all that is known of it.
@@ -548,6 +721,39 @@ pub struct ReleaseDetail {
     /// The waveform of every track, 200 bytes each.
     #[ts(as = "Option<String>")]
     pub waveforms: Option<BlobHash>,
+    /// All shown tags with who gave them, also those of single tracks.
+    pub tag_details: Vec<TagInfo>,
+    /// What people one follows find wrong with it, or with its artist.
+    pub reports: Vec<ReportInfo>,
+}
+
+/// One tag of a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TagInfo {
+    /// The word.
+    pub tag: String,
+    /// The track's number from 1, or the whole release.
+    pub track: Option<u16>,
+    /// How many people gave it.
+    pub count: u64,
+    /// Whether one gave it oneself.
+    pub own: bool,
+}
+
+/// The tags that are shown most.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct TagsTop {
+    /// The most used first.
+    pub tags: Vec<TagCount>,
+}
+
+/// How often a tag is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TagCount {
+    /// The word.
+    pub tag: String,
+    /// On how many releases and tracks.
+    pub count: u64,
 }
 
 /// Somebody who made a release with its artist.
@@ -599,6 +805,15 @@ pub struct SearchResult {
     /// The artist.
     #[ts(as = "Option<String>")]
     pub artist_id: Option<PeerId>,
+    /// The title of the track's release.
+    pub release_title: Option<String>,
+    /// The release's cover, or the artist's image.
+    #[ts(as = "Option<String>")]
+    pub cover: Option<BlobHash>,
+    /// The cover's colour, `0xRRGGBB`.
+    pub accent: Option<u32>,
+    /// The track's length.
+    pub duration_ms: Option<u64>,
     /// Where it was found.
     pub source: Source,
 }
@@ -654,164 +869,6 @@ pub enum PlaySource {
     Local,
     /// Some of it came from peers.
     Network,
-}
-
-/// What the player that has the queue can be told.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
-#[serde(tag = "command", rename_all = "snake_case")]
-pub enum PlayerCommand {
-    /// Nothing: only tells the state.
-    State,
-    /// Replaces the queue and plays from a place in it.
-    Play {
-        /// The new queue.
-        items: Vec<QueueItem>,
-        /// Where to start, from 0.
-        start: usize,
-    },
-    /// Puts items into the queue.
-    Enqueue {
-        /// What.
-        items: Vec<QueueItem>,
-        /// Right after the current one, instead of at the end.
-        next: bool,
-    },
-    /// Moves an item of the queue.
-    Move {
-        /// From which place, from 0.
-        from: usize,
-        /// To which place.
-        to: usize,
-    },
-    /// Takes an item out of the queue.
-    Remove {
-        /// Which place, from 0.
-        index: usize,
-    },
-    /// Empties the queue and stops.
-    Clear,
-    /// Goes to a place in the queue.
-    Jump {
-        /// Which place, from 0.
-        index: usize,
-    },
-    /// Goes on.
-    Resume,
-    /// Pauses.
-    Pause,
-    /// The next item.
-    Next,
-    /// The previous item, or the start of this one.
-    Previous,
-    /// Goes to a place in the current item.
-    Seek {
-        /// In milliseconds.
-        position_ms: u64,
-    },
-    /// Sets how loud.
-    Volume {
-        /// 0 to 1.
-        volume: f32,
-    },
-    /// Sets shuffling.
-    Shuffle {
-        /// Whether.
-        on: bool,
-    },
-    /// Sets repeating.
-    Repeat {
-        /// What.
-        repeat: Repeat,
-    },
-    /// Sets the levelling of loudness.
-    ReplayGain {
-        /// By what.
-        mode: GainMode,
-    },
-    /// Sets how long one track fades into the next.
-    Crossfade {
-        /// 0 to 12.
-        seconds: f32,
-    },
-    /// Sets when to fall silent.
-    Sleep {
-        /// After so many minutes; 0 after this track; none never.
-        minutes: Option<u32>,
-    },
-    /// Sets the output device.
-    Output {
-        /// A device's name, or `default`.
-        device: String,
-    },
-}
-
-/// One track to play.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
-pub struct QueueItem {
-    /// The release.
-    #[ts(as = "String")]
-    pub release: ReleaseId,
-    /// The track's number from 1.
-    pub track: u16,
-}
-
-/// What repeats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum Repeat {
-    /// Nothing.
-    #[default]
-    Off,
-    /// The current item.
-    One,
-    /// The queue.
-    All,
-}
-
-/// What loudness is levelled by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum GainMode {
-    /// Nothing.
-    Off,
-    /// Every track to the same loudness.
-    #[default]
-    Track,
-    /// Every album to the same loudness.
-    Album,
-}
-
-/// How the player is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
-pub struct PlayerState {
-    /// `stopped`, `playing`, `paused` or `buffering`.
-    pub status: String,
-    /// The queue in playing order.
-    pub queue: Vec<QueueItem>,
-    /// The current place in the queue, from 0.
-    pub index: Option<usize>,
-    /// The current track's title.
-    pub title: Option<String>,
-    /// The current track's artist.
-    pub artist: Option<String>,
-    /// Where in it.
-    pub position_ms: u64,
-    /// Its length.
-    pub duration_ms: u64,
-    /// 0 to 1.
-    pub volume: f32,
-    /// Whether shuffling.
-    pub shuffle: bool,
-    /// What repeats.
-    pub repeat: Repeat,
-    /// What loudness is levelled by.
-    pub replay_gain: GainMode,
-    /// Seconds.
-    pub crossfade: f32,
-    /// Output devices that can be chosen.
-    pub devices: Vec<String>,
-    /// What last went wrong.
-    pub error: Option<ApiError>,
 }
 
 /// What was saved where.
@@ -927,164 +984,6 @@ pub struct Followed {
     pub public: bool,
 }
 
-/// What to do with the library.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
-#[serde(tag = "command", rename_all = "snake_case")]
-pub enum LibraryCommand {
-    /// Lists what is saved.
-    List,
-    /// Saves a release.
-    Save {
-        /// Which.
-        #[ts(as = "String")]
-        release: ReleaseId,
-    },
-    /// Takes a release out.
-    Remove {
-        /// Which.
-        #[ts(as = "String")]
-        release: ReleaseId,
-    },
-    /// Adds a folder of one's own files; they stay private.
-    AddFolder {
-        /// An existing folder.
-        #[ts(as = "String")]
-        folder: PathBuf,
-        /// For progress and cancelling.
-        job: Option<JobId>,
-    },
-    /// Lists what was played, latest first.
-    History {
-        /// At most so many.
-        limit: Option<u32>,
-    },
-    /// Forgets what was played.
-    ClearHistory,
-}
-
-/// The library.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
-pub struct Library {
-    /// Saved releases, latest first.
-    pub saved: Vec<ReleaseInfo>,
-    /// One's own private files.
-    pub files: Vec<LocalFile>,
-    /// What was played, latest first.
-    pub history: Vec<HistoryEntry>,
-}
-
-/// One private file.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
-pub struct LocalFile {
-    /// Where.
-    pub path: String,
-    /// By its tags, else its name.
-    pub title: String,
-    /// By its tags.
-    pub artist: Option<String>,
-    /// By its tags.
-    pub album: Option<String>,
-    /// Exact length.
-    pub duration_ms: u64,
-}
-
-/// Something that was played.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
-pub struct HistoryEntry {
-    /// The release.
-    #[ts(as = "String")]
-    pub release_id: ReleaseId,
-    /// The track's number from 1.
-    pub track: u16,
-    /// The track's title, where still known.
-    pub title: String,
-    /// When, in Unix milliseconds.
-    pub played_at: u64,
-}
-
-/// What to do with private playlists.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
-#[serde(tag = "command", rename_all = "snake_case")]
-pub enum PlaylistCommand {
-    /// Lists all, or one with its items.
-    List {
-        /// Which.
-        playlist: Option<i64>,
-    },
-    /// Makes a new one.
-    Create {
-        /// Its title.
-        title: String,
-    },
-    /// Gives another title.
-    Rename {
-        /// Which.
-        playlist: i64,
-        /// The new title.
-        title: String,
-    },
-    /// Puts items at its end.
-    Add {
-        /// Which.
-        playlist: i64,
-        /// What.
-        items: Vec<QueueItem>,
-    },
-    /// Moves an item.
-    Move {
-        /// Which.
-        playlist: i64,
-        /// From which place, from 0.
-        from: u32,
-        /// To which place.
-        to: u32,
-    },
-    /// Takes an item out.
-    Remove {
-        /// Which.
-        playlist: i64,
-        /// Which place, from 0.
-        index: u32,
-    },
-    /// Deletes it.
-    Delete {
-        /// Which.
-        playlist: i64,
-    },
-}
-
-/// Private playlists.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
-pub struct Playlists {
-    /// In order of title.
-    pub playlists: Vec<Playlist>,
-}
-
-/// One private playlist.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
-pub struct Playlist {
-    /// Which.
-    pub playlist: i64,
-    /// Its title.
-    pub title: String,
-    /// How many items.
-    pub count: u64,
-    /// In playing order; only where one playlist was asked for.
-    pub items: Vec<PlaylistItem>,
-}
-
-/// One item of a private playlist.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
-pub struct PlaylistItem {
-    /// The release.
-    #[ts(as = "String")]
-    pub release_id: ReleaseId,
-    /// The track's number from 1.
-    pub track: u16,
-    /// The track's title, where known.
-    pub title: String,
-}
-
 /// What is seeded.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct Seeds {
@@ -1152,16 +1051,6 @@ pub struct ConfigValues {
     /// By key.
     #[ts(type = "Record<string, unknown>")]
     pub config: serde_json::Map<String, serde_json::Value>,
-}
-
-/// The own identity.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
-pub struct IdentityRef {
-    /// Who.
-    #[ts(as = "String")]
-    pub peer_id: PeerId,
-    /// Whether the file is encrypted.
-    pub encrypted: bool,
 }
 
 /// It is done, and there is nothing to say of it.

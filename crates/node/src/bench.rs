@@ -226,8 +226,11 @@ async fn fetch(node: &Arc<Inner>, item: QueueItem) -> Result<Fetch, ApiError> {
 }
 
 async fn track(node: &Arc<Inner>, item: QueueItem) -> Result<(BlobRef, PeerId), ApiError> {
-    let details = catalogue::details(&node.store, &item.release).await?;
-    let track = details.tracks.iter().find(|track| track.number == item.track);
+    let QueueItem::Track { release, track: number } = item else {
+        return Err(failed("a private file is not fetched"));
+    };
+    let details = catalogue::details(&node.store, &release).await?;
+    let track = details.tracks.iter().find(|track| track.number == number);
     let track = track.ok_or_else(|| failed("the release has no such track"))?;
     Ok((track.track.blob, details.row.artist_id))
 }

@@ -1,6 +1,7 @@
 //! Answers the Api.
 
 use std::{
+    net::IpAddr,
     path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    PeerId, ReleaseId,
+    BlobHash, PeerId, ReleaseId,
     kinds::{Follow, Like, Tag, id as kind},
 };
 use peer::Input;
@@ -17,13 +18,14 @@ use tokio::sync::mpsc;
 
 use crate::{
     api::{
-        self, ApiError, BlockCommand, ConfigValues, Done, Event, IdentityRef, Invite, LibraryCommand,
-        PeerInfo, Peers, ReleaseRef, Request, Response, SavedFile, SearchQuery, SearchResults, Seeds, Source,
-        Stats, Status, Unit,
+        self, ApiError, Backup, BlockCommand, ConfigValues, Devices, Done, Event, IdentityRef, Invite,
+        LibraryCommand, PeerInfo, Peers, ReleaseRef, Request, Response, SavedFile, SearchQuery,
+        SearchResults, Seeds, Source, Stats, Status, Unit, Words,
     },
-    blocks, catalogue, doctor, events, identity,
+    asset::{self, Asset},
+    blocks, careful, catalogue, doctor, events, identity,
     jobs::Job,
-    library,
+    library::{self, Page},
     node::{Ended, Inner, NodeHandle, unix_ms},
     playback, publish,
     shell::Api,
@@ -52,6 +54,13 @@ impl Api for NodeHandle {
     async fn events(&self) -> Result<mpsc::Receiver<Event>, ApiError> {
         Ok(self.inner.hub.listen())
     }
+
+    async fn asset(&self, hash: BlobHash) -> Result<Asset, ApiError> {
+        let inner = self.inner.clone();
+        let work = tokio::spawn(async move { asset::load(&inner, hash).await });
+        work.await
+            .map_err(|error| ApiError::new("internal", format!("the request failed inside: {error}")))?
+    }
 }
 
 impl Inner {
@@ -67,29 +76,35 @@ impl Inner {
             }
             Request::ProfileSet(edit) => Response::Profile(publish::profile(node, edit).await?),
             Request::ProfileShow { peer } => {
-                Response::Profile(catalogue::profile(&self.store, peer.unwrap_or(self.identity.id())).await?)
+                let own = self.identity.id();
+                Response::Profile(catalogue::profile(&self.store, own, peer.unwrap_or(own)).await?)
             }
             Request::Publish(publish) => {
-                let job = self.job(publish.job.clone())?;
-                Response::Published(publish::publish(node, publish, &job).await?)
+                let job = self.job("publish", publish.job.clone())?;
+                Response::Published(job.ended(publish::publish(node, publish, &job).await)?)
             }
             Request::Releases(query) => {
-                Response::Releases(catalogue::releases(&self.store, query, unix_ms()).await?)
+                let own = self.identity.id();
+                Response::Releases(catalogue::releases(&self.store, own, query, unix_ms()).await?)
             }
             Request::Search(query) => Response::Search(self.search(query).await?),
+            Request::TagsTop { limit } => Response::TagsTop(catalogue::top_tags(&self.store, limit).await?),
             Request::Show { release } => {
                 self.release(&release).await?;
-                Response::Release(catalogue::show(&self.store, &self.blobs, &release).await?)
+                let own = self.identity.id();
+                Response::Release(catalogue::show(&self.store, &self.blobs, own, &release).await?)
             }
             Request::Play(play) => {
                 self.release(&play.release).await?;
-                let job = self.job(play.job.clone())?;
-                Response::Played(self.play(play, &job).await?)
+                let job = self.job("play", play.job.clone())?;
+                Response::Played(job.ended(self.play(play, &job).await)?)
             }
             Request::Player(command) => Response::Player(self.command(command).await?),
+            Request::Queue { offset, limit } => Response::Queue(self.queue(offset, limit).await?),
+            Request::Devices => Response::Devices(devices().await?),
             Request::Download { release, to, job } => {
-                let job = self.job(job)?;
-                Response::Downloaded(self.download(release, &to, &job).await?)
+                let job = self.job("download", job)?;
+                Response::Downloaded(job.ended(self.download(release, &to, &job).await)?)
             }
             Request::Tag { release, track, tag, remove } => {
                 Response::Tags(self.tag(release, track, &tag, remove).await?)
@@ -103,6 +118,12 @@ impl Inner {
                 Response::ReleaseRef(ReleaseRef { release_id: release })
             }
             Request::Block(command) => Response::Blocked(self.block(command).await?),
+            Request::Hide(command) => Response::Hidden(careful::hide(node, command).await?),
+            Request::Report { release, artist, reason, note, remove } => {
+                let target = careful::target(release, artist)?;
+                careful::report(node, target, reason, note, remove).await?;
+                Response::Done(Done {})
+            }
             Request::Follow { artist, public, remove } => {
                 self.follow(artist, public, remove).await?;
                 Response::Follows(library::follows(&self.store).await?)
@@ -110,11 +131,12 @@ impl Inner {
             Request::Follows => Response::Follows(library::follows(&self.store).await?),
             Request::Library(command) => Response::Library(self.library(command).await?),
             Request::Playlist(command) => {
-                Response::Playlists(library::playlist(&self.store, command, unix_ms()).await?)
+                let deleted = &self.deleted;
+                Response::Playlists(library::playlist(&self.store, deleted, command, unix_ms()).await?)
             }
             Request::Seed { release, remove, job } => {
-                let job = self.job(job)?;
-                Response::Seeds(self.seed(release, remove, &job).await?)
+                let job = self.job("seed", job)?;
+                Response::Seeds(job.ended(self.seed(release, remove, &job).await)?)
             }
             Request::Stats => Response::Stats(self.stats().await?),
             Request::Doctor => Response::Doctor(doctor::examine(node).await?),
@@ -132,10 +154,26 @@ impl Inner {
             Request::IdentityImport { file, passphrase } => {
                 Response::Identity(self.import_identity(&file, passphrase).await?)
             }
+            Request::IdentityBackup { passphrase } => {
+                let own = self.identity.clone();
+                let text = blocking(move || identity::backup(&own, passphrase)).await?;
+                let name = format!("musicdao-{}.age.txt", self.identity.id().short());
+                Response::Backup(Backup { name, text })
+            }
+            Request::IdentityWords => {
+                let words = self.identity.words();
+                Response::Words(Words { words: words.split_whitespace().map(str::to_owned).collect() })
+            }
+            Request::IdentityRestore { text, passphrase } => {
+                let encrypted = passphrase.is_some();
+                let restored = blocking(move || identity::read_text(&text, passphrase)).await?;
+                Response::Identity(self.adopt(&restored, encrypted).await?)
+            }
             Request::IdentityTakeOver => {
                 self.take_over().await?;
                 Response::Identity(IdentityRef { peer_id: self.identity.id(), encrypted: false })
             }
+            Request::Jobs => Response::Jobs(self.jobs.list()),
             Request::Cancel { job } => {
                 self.jobs.cancel(&job)?;
                 Response::Done(Done {})
@@ -147,21 +185,33 @@ impl Inner {
         })
     }
 
-    fn job(&self, name: Option<api::JobId>) -> Result<Job, ApiError> {
-        self.jobs.begin(name, &self.hub)
+    fn job(&self, kind: &'static str, name: Option<api::JobId>) -> Result<Job, ApiError> {
+        self.jobs.begin(kind, name, &self.hub)
     }
 
     async fn status(&self) -> Result<Status, ApiError> {
         let counts = self.store.counts().await?;
         let totals = self.store.blob_totals().await?;
         let stored = [totals.played, totals.seeded, totals.downloaded, totals.published];
+        let peers = self.network.peers();
+        let (settings, own) = (self.settings(), self.identity.id());
+        let relayed = peers.iter().filter(|info| info.path == net::Path::Relayed).count() as u64;
+        let name = catalogue::written(&self.store, own).await?.map(|profile| profile.name);
         Ok(Status {
-            peer_id: self.identity.id(),
-            name: catalogue::profile(&self.store, self.identity.id()).await?.name,
+            peer_id: own,
+            fresh: name.is_none() && self.is_unused().await?,
+            name: name.filter(|name| !name.is_empty()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             data: self.data.display().to_string(),
             listen: vec![self.network.local_addr().to_string()],
-            peers: self.network.peers().len() as u64,
+            peers: peers.len() as u64,
+            nearby: peers.iter().filter(|info| is_nearby(info)).count() as u64,
+            direct: peers.len() as u64 - relayed,
+            relayed,
+            online: !peers.is_empty(),
+            searching: peers.is_empty() && (settings.dht || settings.mdns),
+            metered: settings.metered,
+            private_session: settings.private_session,
             releases: counts.releases,
             records: counts.records,
             stored_bytes: stored.iter().map(|total| total.bytes).sum(),
@@ -169,6 +219,14 @@ impl Inner {
             can_publish: self.can_publish(),
             dropped_events: self.hub.dropped(),
         })
+    }
+
+    /// Says whether nothing is published, saved, added or followed.
+    async fn is_unused(&self) -> Result<bool, ApiError> {
+        let totals = self.store.library_totals().await?;
+        let kept = totals.saved + totals.files + totals.history;
+        let own = self.store.records_of(&self.identity.id(), kind::RELEASE, 1).await?;
+        Ok(kept == 0 && own.is_empty() && self.store.followed(1).await?.is_empty())
     }
 
     async fn peers(&self) -> Result<Peers, ApiError> {
@@ -348,7 +406,7 @@ impl Inner {
     }
 
     /// Withdraws one's own record with this body's key; nothing happens where there is none.
-    async fn take_back<K: domain::Kind>(&self, body: K) -> Result<(), ApiError> {
+    pub(crate) async fn take_back<K: domain::Kind>(&self, body: K) -> Result<(), ApiError> {
         let key = body.key();
         let slot = domain::SlotId::of(&self.identity.id(), K::ID, &key);
         let there = self.store.record(&slot).await?.is_some_and(|record| record.body.is_some());
@@ -405,25 +463,40 @@ impl Inner {
     }
 
     async fn library(self: &Arc<Self>, command: LibraryCommand) -> Result<api::Library, ApiError> {
+        let (store, own) = (&self.store, self.identity.id());
         match command {
             LibraryCommand::List => {}
+            LibraryCommand::Saved { offset, limit } => {
+                return library::saved(store, own, Page::new(offset, limit)).await;
+            }
+            LibraryCommand::Files { query, offset, limit } => {
+                return library::files(store, &query, Page::new(offset, limit)).await;
+            }
+            LibraryCommand::History { offset, limit } => {
+                return library::history(store, Page::new(offset, limit)).await;
+            }
             LibraryCommand::Save { release } => {
                 self.release(&release).await?;
-                self.store.save(&release, None, unix_ms()).await?;
+                store.save(&release, None, unix_ms()).await?;
             }
             LibraryCommand::Remove { release } => {
-                self.store.unsave(&release, None).await?;
+                store.unsave(&release, None).await?;
             }
             LibraryCommand::AddFolder { folder, job } => {
-                let job = self.job(job)?;
-                library::add_folder(&self.store, &folder, &job, unix_ms()).await?;
+                let job = self.job("add_folder", job)?;
+                job.ended(library::add_folder(store, &folder, &job, unix_ms()).await)?;
             }
-            LibraryCommand::History { limit } => return library::history(&self.store, limit).await,
+            LibraryCommand::RemoveFile { file } => {
+                store.remove_file(file).await?;
+            }
+            LibraryCommand::RemoveFolder { folder } => {
+                store.remove_folder(&folder.display().to_string()).await?;
+            }
             LibraryCommand::ClearHistory => {
-                self.store.clear_history().await?;
+                store.clear_history().await?;
             }
         }
-        library::list(&self.store).await
+        library::list(store, own).await
     }
 
     async fn stats(&self) -> Result<Stats, ApiError> {
@@ -480,13 +553,18 @@ impl Inner {
     ) -> Result<IdentityRef, ApiError> {
         let (path, encrypted) = (file.to_owned(), passphrase.is_some());
         let imported = blocking(move || identity::read_export(&path, passphrase)).await?;
-        let peer_id = imported.id();
+        self.adopt(&imported, encrypted).await
+    }
+
+    /// Starts anew with another identity, unless this folder's own has published.
+    async fn adopt(&self, identity: &domain::Identity, encrypted: bool) -> Result<IdentityRef, ApiError> {
+        let peer_id = identity.id();
         if peer_id != self.identity.id() {
             if !self.store.records_of(&self.identity.id(), kind::RELEASE, 1).await?.is_empty() {
                 let message = "this folder's own identity has published; import into a new data folder";
                 return Err(ApiError::new("identity_in_use", message));
             }
-            identity::replace(&self.data, &imported)?;
+            identity::replace(&self.data, identity)?;
             self.end(Ended::Restart);
         }
         Ok(IdentityRef { peer_id, encrypted })
@@ -503,6 +581,20 @@ fn file_name(number: u16, track: &domain::kinds::Track) -> String {
     // Some file systems end names at 255 bytes.
     let title: String = title.char_indices().take_while(|(at, _)| *at < 200).map(|(_, c)| c).collect();
     format!("{number:02} {}.{}", title.trim().trim_matches('.'), track.codec.extension())
+}
+
+/// Says whether a peer is in the same building, as far as its address tells.
+fn is_nearby(info: &net::PeerInfo) -> bool {
+    let near = match info.addr.ip().to_canonical() {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
+    };
+    near && info.path == net::Path::Direct
+}
+
+async fn devices() -> Result<Devices, ApiError> {
+    let devices = blocking(|| Ok(audio::devices())).await?;
+    Ok(Devices { devices: devices.into_iter().map(|device| device.name).collect() })
 }
 
 /// A day since 1970 as `YYYY-MM-DD`.

@@ -58,6 +58,8 @@ pub struct Settings {
     pub announce_addresses: bool,
     /// Neither the history nor the cache remembers what is played.
     pub private_session: bool,
+    /// Lets the app show a notification when an artist whom the user follows publishes.
+    pub notify_releases: bool,
     /// Most records kept.
     pub max_records: u64,
     /// Where unknown keys stay.
@@ -94,6 +96,7 @@ impl Default for Settings {
             serve_played: false,
             announce_addresses: false,
             private_session: false,
+            notify_releases: false,
             max_records: 1_000_000,
             other: Map::new(),
         }

@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use domain::{PeerId, Record, SlotId, kinds, kinds::Release};
+use domain::{
+    BlobHash, PeerId, Record, SlotId, kinds,
+    kinds::{BlobRef, Release},
+};
 use peer::QueryId;
 use tokio::sync::mpsc;
 
@@ -69,6 +72,15 @@ impl Finds {
         }
     }
 
+    /// Finds the release that some answer brought and that has this cover.
+    pub(crate) fn cover(&self, hash: &BlobHash) -> Option<(BlobRef, PeerId)> {
+        let remembered = self.remembered.lock().expect("no holder panics");
+        remembered.records.values().find_map(|record| {
+            let cover = record.read::<Release>().ok()??.cover?;
+            (cover.hash == *hash).then_some((cover, record.author))
+        })
+    }
+
     /// Takes out a record that some answer brought.
     pub(crate) fn recall(&self, slot: &SlotId) -> Option<Record> {
         self.remembered.lock().expect("no holder panics").records.remove(slot)
@@ -100,6 +112,10 @@ fn result(record: &Record) -> Option<SearchResult> {
         title: release.title,
         artist: release.artist,
         artist_id: Some(record.author),
+        release_title: None,
+        cover: release.cover.map(|cover| cover.hash),
+        accent: release.accent,
+        duration_ms: None,
         source: Source::Remote,
     })
 }

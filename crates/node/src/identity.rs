@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use age::secrecy::SecretString;
+use age::{
+    armor::{ArmoredReader, ArmoredWriter, Format},
+    secrecy::SecretString,
+};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use domain::{Identity, SECRET_LEN};
 use zeroize::Zeroizing;
@@ -21,6 +24,8 @@ const IMPORTED: &str = "identity.imported";
 const HEADING: &str = "MusicDAO identity";
 /// How an age file (age-encryption.org/v1) begins.
 const AGE: &[u8] = b"age-encryption.org/";
+/// How one as text begins.
+const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 /// Longest file that can be an export.
 const MAX_EXPORT_LEN: u64 = 64 << 10;
 
@@ -60,7 +65,7 @@ pub(crate) fn settle_import(data: &Path) -> io::Result<()> {
 
 /// Writes the identity's words to a new file that only its owner may read, encrypted where there is a passphrase.
 pub(crate) fn export(identity: &Identity, file: &Path, passphrase: Option<String>) -> Result<bool, ApiError> {
-    let text = Zeroizing::new(format!("{HEADING}\n{}\n", *identity.words()));
+    let text = plain(identity);
     let encrypted = passphrase.is_some();
     let content = match passphrase {
         Some(passphrase) => Zeroizing::new(encrypt(text.as_bytes(), passphrase)?),
@@ -75,16 +80,46 @@ pub(crate) fn export(identity: &Identity, file: &Path, passphrase: Option<String
     Ok(encrypted)
 }
 
+/// Encrypts the identity's words as text.
+pub(crate) fn backup(identity: &Identity, passphrase: String) -> Result<String, ApiError> {
+    if passphrase.is_empty() {
+        return Err(ApiError::new("passphrase_needed", "a backup needs a passphrase"));
+    }
+    let mut text = Vec::new();
+    let mut armor = ArmoredWriter::wrap_output(&mut text, Format::AsciiArmor)?;
+    armor.write_all(&encrypt(plain(identity).as_bytes(), passphrase)?)?;
+    armor.finish()?;
+    Ok(String::from_utf8(text).expect("an armor is ASCII"))
+}
+
+/// Reads a backup, an exported file's content, or bare words.
+pub(crate) fn read_text(text: &str, passphrase: Option<String>) -> Result<Identity, ApiError> {
+    let unlike = || ApiError::new("identity_file", "this is neither a backup nor the words of an identity");
+    let (text, mut content) = (text.trim(), Zeroizing::new(Vec::new()));
+    if text.len() as u64 > MAX_EXPORT_LEN {
+        return Err(unlike());
+    }
+    if text.as_bytes().starts_with(ARMOR) {
+        ArmoredReader::new(text.as_bytes()).read_to_end(&mut content).map_err(|_| unlike())?;
+    } else {
+        content.extend_from_slice(text.as_bytes());
+    }
+    let content = opened(content, passphrase)?;
+    let text = std::str::from_utf8(&content).map_err(|_| unlike())?;
+    let words = text.trim().strip_prefix(HEADING).unwrap_or(text);
+    // As people write them down.
+    let words = Zeroizing::new(words.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" "));
+    Identity::from_words(&words).map_err(|error| ApiError::new("identity_words", error.to_string()))
+}
+
 /// Reads an exported file.
 pub(crate) fn read_export(file: &Path, passphrase: Option<String>) -> Result<Identity, ApiError> {
     let mut content = Zeroizing::new(Vec::new());
     fs::File::open(file)?.take(MAX_EXPORT_LEN).read_to_end(&mut content)?;
-    if content.starts_with(AGE) {
-        let passphrase = passphrase.ok_or_else(|| {
-            ApiError::new("passphrase_needed", "the file is encrypted: give its passphrase")
-        })?;
-        content = Zeroizing::new(decrypt(&content, passphrase)?);
+    if content.starts_with(ARMOR) {
+        return read_text(std::str::from_utf8(&content).map_err(|_| not_an_export(file))?, passphrase);
     }
+    let content = opened(content, passphrase)?;
     let text = std::str::from_utf8(&content).map_err(|_| not_an_export(file))?;
     let words = text.strip_prefix(HEADING).ok_or_else(|| not_an_export(file))?;
     Identity::from_words(words).map_err(|error| ApiError::new("identity_words", error.to_string()))
@@ -113,6 +148,19 @@ fn parse_secret(text: &str) -> Option<Identity> {
     let bytes = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok()?);
     let secret = Zeroizing::new(<[u8; SECRET_LEN]>::try_from(bytes.as_slice()).ok()?);
     Some(Identity::from_secret(&secret))
+}
+
+fn plain(identity: &Identity) -> Zeroizing<String> {
+    Zeroizing::new(format!("{HEADING}\n{}\n", *identity.words()))
+}
+
+/// Decrypts what is encrypted.
+fn opened(content: Zeroizing<Vec<u8>>, passphrase: Option<String>) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    if !content.starts_with(AGE) {
+        return Ok(content);
+    }
+    let needed = || ApiError::new("passphrase_needed", "the file is encrypted: give its passphrase");
+    Ok(Zeroizing::new(decrypt(&content, passphrase.ok_or_else(needed)?)?))
 }
 
 fn encrypt(content: &[u8], passphrase: String) -> Result<Vec<u8>, ApiError> {
@@ -169,6 +217,28 @@ mod tests {
         assert_eq!(read_export(&other, None).unwrap_err().code, "identity_file");
         fs::write(folder.path().join(FILE), "garbage").unwrap();
         assert_eq!(load_or_create(folder.path()).unwrap_err().code, "identity_damaged");
+    }
+
+    #[test]
+    fn a_backup_is_text_that_only_its_passphrase_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = load_or_create(folder.path()).unwrap();
+        let text = backup(&identity, "correct horse".into()).unwrap();
+        assert!(text.starts_with("-----BEGIN AGE") && !text.contains(identity.words().as_str()));
+        let pasted = format!("\n  {} \n", text.replace('\n', "\r\n"));
+        assert_eq!(read_text(&pasted, Some("correct horse".into())).unwrap().id(), identity.id());
+        assert_eq!(read_text(&text, Some("wrong".into())).unwrap_err().code, "passphrase_wrong");
+        assert_eq!(read_text(&text, None).unwrap_err().code, "passphrase_needed");
+        assert_eq!(backup(&identity, String::new()).unwrap_err().code, "passphrase_needed");
+        // The words alone do, too; and a saved backup is a file to import.
+        assert_eq!(
+            read_text(&identity.words().to_uppercase().replace(' ', "\n"), None).unwrap().id(),
+            identity.id()
+        );
+        assert_eq!(read_text("a shopping list", None).unwrap_err().code, "identity_words");
+        let file = folder.path().join("backup.txt");
+        fs::write(&file, text).unwrap();
+        assert_eq!(read_export(&file, Some("correct horse".into())).unwrap().id(), identity.id());
     }
 
     #[cfg(unix)]

@@ -1,24 +1,34 @@
 //! Long work: its progress is told, and it can be cancelled.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{ApiError, Event, JobId, Progress, Unit},
+    api::{self, ApiError, Event, JobId, JobInfo, Progress, Unit},
     hub::Hub,
 };
 
 /// Progress is told at most this often, and at the end of each stage.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// Most named jobs at once.
+const MAX_JOBS: usize = 256;
 
 /// All work under way that has a name.
 #[derive(Debug, Default)]
-pub(crate) struct Jobs(Mutex<HashMap<JobId, CancellationToken>>);
+pub(crate) struct Jobs(Mutex<BTreeMap<JobId, Running>>);
+
+#[derive(Debug)]
+struct Running {
+    kind: &'static str,
+    began: Instant,
+    cancelled: CancellationToken,
+    progress: Option<Progress>,
+}
 
 /// One piece of work; it ends when this is dropped.
 #[derive(Debug)]
@@ -28,28 +38,70 @@ pub(crate) struct Job {
     hub: Arc<Hub>,
     cancelled: CancellationToken,
     told: Mutex<Option<Instant>>,
+    error: Mutex<Option<ApiError>>,
 }
 
 impl Jobs {
     /// Begins work; without a name it can be neither watched nor cancelled.
-    pub(crate) fn begin(self: &Arc<Self>, name: Option<JobId>, hub: &Arc<Hub>) -> Result<Job, ApiError> {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        kind: &'static str,
+        name: Option<JobId>,
+        hub: &Arc<Hub>,
+    ) -> Result<Job, ApiError> {
         let cancelled = CancellationToken::new();
         if let Some(name) = &name {
-            let mut running = self.0.lock().expect("no holder panics");
+            let mut running = self.running();
             if running.contains_key(name) {
                 return Err(ApiError::new("job_exists", format!("a job `{name:.80}` is under way already")));
             }
-            running.insert(name.clone(), cancelled.clone());
+            if running.len() >= MAX_JOBS {
+                return Err(ApiError::new("too_many_jobs", format!("{MAX_JOBS} jobs are under way already")));
+            }
+            let cancelled = cancelled.clone();
+            running.insert(name.clone(), Running { kind, began: Instant::now(), cancelled, progress: None });
         }
-        Ok(Job { name, jobs: self.clone(), hub: hub.clone(), cancelled, told: Mutex::new(None) })
+        Ok(Job {
+            name,
+            jobs: self.clone(),
+            hub: hub.clone(),
+            cancelled,
+            told: Mutex::default(),
+            error: Mutex::default(),
+        })
+    }
+
+    /// Lists what is under way, in the order in which it began.
+    pub(crate) fn list(&self) -> api::Jobs {
+        let running = self.running();
+        let mut jobs: Vec<(Instant, JobInfo)> =
+            running.iter().map(|(job, one)| (one.began, one.info(job))).collect();
+        jobs.sort_by_key(|(began, _)| *began);
+        api::Jobs { jobs: jobs.into_iter().map(|(_, info)| info).collect() }
     }
 
     pub(crate) fn cancel(&self, name: &str) -> Result<(), ApiError> {
-        let running = self.0.lock().expect("no holder panics");
+        let running = self.running();
         let job = running.get(name);
         job.ok_or_else(|| ApiError::new("job_unknown", format!("no job `{name:.80}` is under way")))?
+            .cancelled
             .cancel();
         Ok(())
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<JobId, Running>> {
+        self.0.lock().expect("no holder panics")
+    }
+}
+
+impl Running {
+    fn info(&self, job: &str) -> JobInfo {
+        JobInfo {
+            job: job.to_owned(),
+            kind: self.kind.to_owned(),
+            running_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            progress: self.progress.clone(),
+        }
     }
 }
 
@@ -63,7 +115,17 @@ impl Job {
         }
         *told = Some(Instant::now());
         let (stage, item) = (stage.to_owned(), item.to_owned());
-        self.hub.tell(&Event::Progress(Progress { job: job.clone(), stage, item, unit, done, total }));
+        let progress = Progress { job: job.clone(), stage, item, unit, done, total };
+        if let Some(running) = self.jobs.running().get_mut(job) {
+            running.progress = Some(progress.clone());
+        }
+        self.hub.tell(&Event::Progress(progress));
+    }
+
+    /// Notes how the work ended, which is told once this is dropped.
+    pub(crate) fn ended<T>(&self, result: Result<T, ApiError>) -> Result<T, ApiError> {
+        *self.error.lock().expect("no holder panics") = result.as_ref().err().cloned();
+        result
     }
 
     /// Returns what tells other threads that the work was cancelled.
@@ -93,7 +155,9 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
-            self.jobs.0.lock().expect("no holder panics").remove(name);
+            self.jobs.running().remove(name);
+            let error = self.error.lock().expect("no holder panics").take();
+            self.hub.tell(&Event::JobEnded { job: name.clone(), error });
         }
     }
 }
@@ -109,12 +173,21 @@ mod tests {
     #[tokio::test]
     async fn a_cancelled_job_ends_and_frees_its_name() {
         let (jobs, hub) = (Arc::new(Jobs::default()), Arc::new(Hub::default()));
-        let job = jobs.begin(Some("one".into()), &hub).unwrap();
-        assert_eq!(jobs.begin(Some("one".into()), &hub).unwrap_err().code, "job_exists");
+        let mut events = hub.listen();
+        let job = jobs.begin("publish", Some("one".into()), &hub).unwrap();
+        assert_eq!(jobs.begin("publish", Some("one".into()), &hub).unwrap_err().code, "job_exists");
+        job.progress("reading", Unit::Files, "a.mp3", 1, 2);
+        let listed = jobs.list().jobs.pop().unwrap();
+        assert_eq!((listed.job.as_str(), listed.kind.as_str()), ("one", "publish"));
+        assert_eq!(listed.progress.unwrap().done, 1);
         jobs.cancel("one").unwrap();
         let ended = job.run(std::future::pending::<Result<(), ApiError>>()).await;
-        assert_eq!(ended.unwrap_err().code, "cancelled");
+        let error = job.ended(ended).unwrap_err();
+        assert_eq!(error.code, "cancelled");
         drop(job);
+        assert!(jobs.list().jobs.is_empty());
+        assert!(matches!(events.recv().await, Some(Event::Progress(_))));
+        assert_eq!(events.recv().await, Some(Event::JobEnded { job: "one".into(), error: Some(error) }));
         assert_eq!(jobs.cancel("one").unwrap_err().code, "job_unknown");
     }
 }

@@ -1,8 +1,10 @@
 //! What is saved, followed, liked and listed here; none of it leaves the disk unless the user says so.
 
 use std::{
+    collections::VecDeque,
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Mutex,
     time::UNIX_EPOCH,
 };
 
@@ -11,43 +13,125 @@ use store::{Item, PrivatePlaylist, Store};
 
 use crate::{
     api::{
-        ApiError, Followed, Follows, HistoryEntry, Library, LocalFile, Playlist, PlaylistCommand,
-        PlaylistItem, Playlists, QueueItem, Unit,
+        ApiError, Followed, Follows, HistoryEntry, Library, LibraryTotals, Listed, LocalFile, Playlist,
+        PlaylistCommand, PlaylistItem, Playlists, QueueItem, Unit,
     },
     catalogue,
     jobs::Job,
     publish,
 };
 
-/// Entries of the history that are shown where no limit is said.
-const DEFAULT_HISTORY: u32 = 100;
+/// Entries of a list that are shown where no limit is said.
+const DEFAULT_LIMIT: u32 = 100;
+/// Deleted playlists that can be brought back.
+const MAX_DELETED: usize = 20;
 /// Most audio files of one folder.
 const MAX_FILES: usize = 100_000;
 
-/// Lists the library.
-pub(crate) async fn list(store: &Store) -> Result<Library, ApiError> {
-    let saved = store.saved(store::MAX_LIMIT, 0).await?;
-    let ids: Vec<ReleaseId> = saved.into_iter().map(|saved| saved.release).collect();
-    let rows = store.release_rows(&ids).await?;
-    let files = store.files("", store::MAX_LIMIT, 0).await?.into_iter().map(|(_, file)| LocalFile {
+/// Playlists that were deleted since the start, the last one last.
+#[derive(Debug, Default)]
+pub(crate) struct Deleted(Mutex<VecDeque<PrivatePlaylist>>);
+
+/// A part of a list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    offset: u32,
+    limit: u32,
+}
+
+impl Page {
+    pub(crate) const FIRST: Self = Self { offset: 0, limit: store::MAX_LIMIT };
+
+    pub(crate) fn new(offset: u32, limit: Option<u32>) -> Self {
+        Self { offset, limit: limit.unwrap_or(DEFAULT_LIMIT) }
+    }
+}
+
+/// Lists the beginnings of the library's lists.
+pub(crate) async fn list(store: &Store, own: PeerId) -> Result<Library, ApiError> {
+    let saved = saved(store, own, Page::FIRST).await?.saved;
+    Ok(Library { saved, ..files(store, "", Page::FIRST).await? })
+}
+
+/// Lists a part of what is saved.
+pub(crate) async fn saved(store: &Store, own: PeerId, page: Page) -> Result<Library, ApiError> {
+    let rows = store.saved_releases(page.limit, page.offset).await?;
+    Ok(Library { saved: catalogue::infos(rows, own), ..empty(store).await? })
+}
+
+/// Lists a part of the user's own files.
+pub(crate) async fn files(store: &Store, query: &str, page: Page) -> Result<Library, ApiError> {
+    let files = store.files(query, page.limit, page.offset).await?.into_iter().map(|(id, file)| LocalFile {
+        file: id,
         path: file.path,
         title: file.title,
         artist: Some(file.artist).filter(|artist| !artist.is_empty()),
         album: Some(file.album).filter(|album| !album.is_empty()),
         duration_ms: file.duration_ms.into(),
     });
-    Ok(Library { saved: catalogue::infos(store, rows).await?, files: files.collect(), history: Vec::new() })
+    let mut library = Library { files: files.collect(), ..empty(store).await? };
+    if !query.trim().is_empty() {
+        library.totals.files = store.count_files(query).await?;
+    }
+    Ok(library)
 }
 
-/// Lists what was played, latest first.
-pub(crate) async fn history(store: &Store, limit: Option<u32>) -> Result<Library, ApiError> {
-    let mut history = Vec::new();
-    for (_, played) in store.history(limit.unwrap_or(DEFAULT_HISTORY), None).await? {
-        let Item::Track { release, number } = played.item else { continue };
-        let title = title(store, release, number).await?;
-        history.push(HistoryEntry { release_id: release, track: number, title, played_at: played.at });
+/// Lists a part of what was played, latest first.
+pub(crate) async fn history(store: &Store, page: Page) -> Result<Library, ApiError> {
+    let played = store.history(page.limit, None, page.offset).await?;
+    let items: Vec<Item> = played.iter().map(|(_, played)| played.item).collect();
+    let shown = listed(store, &items).await?;
+    let history = played.into_iter().zip(shown).map(|((_, played), listed)| {
+        let (release_id, track, file) = parts(&played.item);
+        HistoryEntry { release_id, track, file, listed, played_at: played.at }
+    });
+    Ok(Library { history: history.collect(), ..empty(store).await? })
+}
+
+async fn empty(store: &Store) -> Result<Library, ApiError> {
+    let store::LibraryTotals { saved, files, history } = store.library_totals().await?;
+    Ok(Library { totals: LibraryTotals { saved, files, history }, ..Library::default() })
+}
+
+/// What lists show of items, in their order.
+pub(crate) async fn listed(store: &Store, items: &[Item]) -> Result<Vec<Listed>, ApiError> {
+    let mut all = Vec::with_capacity(items.len());
+    for batch in items.chunks(store::MAX_BATCH) {
+        let shown = store.shown_items(batch).await?;
+        all.extend(shown.into_iter().map(|shown| shown.map(Listed::from).unwrap_or_default()));
     }
-    Ok(Library { history, ..Library::default() })
+    Ok(all)
+}
+
+impl From<store::Shown> for Listed {
+    fn from(shown: store::Shown) -> Self {
+        Self {
+            title: shown.title,
+            artist: shown.artist,
+            artist_id: shown.artist_id,
+            release_title: shown.release_title,
+            cover: shown.cover.map(|cover| cover.hash),
+            accent: shown.accent,
+            duration_ms: shown.duration_ms.into(),
+        }
+    }
+}
+
+impl From<QueueItem> for Item {
+    fn from(item: QueueItem) -> Self {
+        match item {
+            QueueItem::Track { release, track } => Self::Track { release, number: track },
+            QueueItem::File { file } => Self::File(file),
+        }
+    }
+}
+
+/// The release and the track's number, or the file's.
+pub(crate) fn parts(item: &Item) -> (Option<ReleaseId>, Option<u16>, Option<i64>) {
+    match *item {
+        Item::Track { release, number } => (Some(release), Some(number), None),
+        Item::File(file) => (None, None, Some(file)),
+    }
 }
 
 /// Lists whom this node follows.
@@ -67,6 +151,7 @@ pub(crate) async fn follows(store: &Store) -> Result<Follows, ApiError> {
 /// Carries out a command on private playlists, and shows what came of it.
 pub(crate) async fn playlist(
     store: &Store,
+    deleted: &Deleted,
     command: PlaylistCommand,
     now: u64,
 ) -> Result<Playlists, ApiError> {
@@ -77,9 +162,9 @@ pub(crate) async fn playlist(
             store.rename_playlist(playlist, &title, now).await?;
             Some(playlist)
         }
-        PlaylistCommand::Add { playlist, items } => {
-            let items: Vec<Item> = items.iter().map(item).collect();
-            store.insert_items(playlist, None, &items, now).await?;
+        PlaylistCommand::Add { playlist, items, at } => {
+            let items: Vec<Item> = items.into_iter().map(Item::from).collect();
+            store.insert_items(playlist, at, &items, now).await?;
             Some(playlist)
         }
         PlaylistCommand::Move { playlist, from, to } => {
@@ -93,8 +178,12 @@ pub(crate) async fn playlist(
             Some(playlist)
         }
         PlaylistCommand::Delete { playlist } => {
-            store.delete_playlist(playlist).await?;
+            deleted.push(store.delete_playlist(playlist).await?);
             None
+        }
+        PlaylistCommand::Restore { playlist } => {
+            store.restore_playlist(&deleted.take(playlist)?).await?;
+            Some(playlist)
         }
     };
     match shown {
@@ -190,12 +279,13 @@ async fn all(store: &Store) -> Result<Playlists, ApiError> {
 
 async fn show(store: &Store, playlist: i64) -> Result<Playlist, ApiError> {
     let loaded = load(store, playlist).await?;
-    let mut items = Vec::with_capacity(loaded.items.len());
-    for entry in &loaded.items {
-        let Item::Track { release, number } = entry.item else { continue };
-        let title = title(store, release, number).await?;
-        items.push(PlaylistItem { release_id: release, track: number, title });
-    }
+    let items: Vec<Item> = loaded.items.iter().map(|entry| entry.item).collect();
+    let listed = listed(store, &items).await?;
+    let items = items.iter().zip(listed).map(|(item, listed)| {
+        let (release_id, track, file) = parts(item);
+        PlaylistItem { release_id, track, file, listed }
+    });
+    let items: Vec<PlaylistItem> = items.collect();
     Ok(Playlist { playlist, title: loaded.name, count: items.len() as u64, items })
 }
 
@@ -210,12 +300,21 @@ fn entry(playlist: &PrivatePlaylist, index: u32) -> Result<i64, ApiError> {
     entry.map(|entry| entry.id).ok_or_else(missing)
 }
 
-fn item(item: &QueueItem) -> Item {
-    Item::Track { release: item.release, number: item.track }
-}
+impl Deleted {
+    fn push(&self, playlist: PrivatePlaylist) {
+        let mut deleted = self.0.lock().expect("no holder panics");
+        if deleted.len() == MAX_DELETED {
+            deleted.pop_front();
+        }
+        deleted.push_back(playlist);
+    }
 
-/// The title of a track where it is still known, else empty.
-async fn title(store: &Store, release: ReleaseId, number: u16) -> Result<String, ApiError> {
-    let track = store.track(&release, number).await?;
-    Ok(track.map(|row| row.track.title).unwrap_or_default())
+    fn take(&self, playlist: i64) -> Result<PrivatePlaylist, ApiError> {
+        let mut deleted = self.0.lock().expect("no holder panics");
+        let at = deleted.iter().position(|one| one.id == playlist);
+        let found = at.and_then(|at| deleted.remove(at));
+        found.ok_or_else(|| {
+            ApiError::new("playlist_unknown", format!("playlist {playlist} was not deleted lately"))
+        })
+    }
 }

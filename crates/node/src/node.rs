@@ -15,12 +15,13 @@ use peer::{Input, Peer};
 use store::{FolderLock, Store};
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api::ApiError,
+    asset,
     blocks::{self, Blocks},
     book::Book,
     cache::Cache,
@@ -34,6 +35,7 @@ use crate::{
     identity,
     idle::Idle,
     jobs::Jobs,
+    library::Deleted,
     lists::Lists,
     playback::Host,
     rendezvous,
@@ -87,6 +89,8 @@ pub(crate) struct Inner {
     pub(crate) cache: Arc<Cache>,
     pub(crate) finds: Finds,
     pub(crate) host: Host,
+    pub(crate) deleted: Deleted,
+    pub(crate) assets: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) runtime: Handle,
     pub(crate) ending: CancellationToken,
@@ -149,6 +153,8 @@ impl Node {
             cache,
             finds: Finds::default(),
             host: Host::default(),
+            deleted: Deleted::default(),
+            assets: Semaphore::new(asset::AT_ONCE),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             ending: CancellationToken::new(),

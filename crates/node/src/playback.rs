@@ -1,26 +1,28 @@
 //! Playing: the player that has the queue, and plays of its own for the command line.
 
 use std::{
-    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::Path,
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
 };
 
 use audio::{
-    Album, Gain, Opener, Output, Playback, Player, Queue, Sleep,
+    Album, EntryId, FileSource, Gain, Opener, Output, Playback, Player, Queue, Sleep,
     keys::{MediaKeys, NowPlaying},
 };
-use store::{Item, ReleaseDetails, TrackRow};
+use store::{Item, ReleaseDetails, Shown, TrackRow};
 use tokio::runtime::Handle;
 
 use crate::{
-    api::{self, ApiError, GainMode, PlaySource, Played, PlayerCommand, PlayerState, QueueItem},
+    api::{self, ApiError, GainMode, PlaySource, Played, PlayerCommand, PlayerState, QueueEntry, QueueItem},
     catalogue,
     fetch::Fetch,
     jobs::Job,
+    library,
     node::{Inner, unix_ms},
     stream::BlobSource,
 };
@@ -31,29 +33,35 @@ const LOOK: Duration = Duration::from_millis(100);
 const FADE: Duration = Duration::from_secs(10);
 /// Sound of a track that must have been heard before it counts as played.
 const COUNTS: Duration = Duration::from_secs(5);
-/// Names of opened tracks that are remembered.
-const MAX_NAMES: usize = 10_000;
+/// Entries of the queue that are shown where no limit is said.
+const DEFAULT_ENTRIES: u32 = 100;
+/// Steps in which the end of what can be played without waiting is looked for.
+const BUFFER_STEPS: u64 = 64;
 
 /// The player that has the queue, made when it is first needed.
 #[derive(Default)]
 pub(crate) struct Host(Mutex<Option<Running>>);
 
 struct Running {
+    node: Weak<Inner>,
+    runtime: Handle,
     player: Arc<Player<QueueItem>>,
     chosen: Arc<Mutex<Chosen>>,
 }
 
-/// What the user chose for the player.
+/// What the user chose for the player, and what is shown of it.
 #[derive(Debug, Default)]
 struct Chosen {
     replay_gain: GainMode,
     crossfade: f32,
+    sleep: Option<u32>,
+    device: Option<String>,
     error: Option<ApiError>,
-    names: Names,
+    /// The queue's version, with the mark of its entries in their order.
+    version: (u64, u64),
+    /// The current entry as it is shown.
+    current: Option<(EntryId, Option<Shown>)>,
 }
-
-/// Titles and artists of the tracks that a player has opened.
-type Names = Arc<Mutex<HashMap<QueueItem, (String, String)>>>;
 
 /// Opens tracks for a player's threads.
 struct TrackOpener {
@@ -61,7 +69,6 @@ struct TrackOpener {
     runtime: Handle,
     /// The next track's download, kept going until it is opened.
     next: Mutex<Option<Fetch>>,
-    names: Names,
 }
 
 impl Host {
@@ -88,6 +95,29 @@ impl Inner {
         done.await.map_err(|_| ApiError::new("player_failed", "the player ended unexpectedly"))?
     }
 
+    /// Shows a part of the player's queue.
+    pub(crate) async fn queue(
+        self: &Arc<Self>,
+        offset: u32,
+        limit: Option<u32>,
+    ) -> Result<api::Queue, ApiError> {
+        let limit = limit.unwrap_or(DEFAULT_ENTRIES).min(store::MAX_LIMIT);
+        let node = self.clone();
+        // Whoever holds the player may be waiting for the database.
+        let looked =
+            tokio::task::spawn_blocking(move || match &*node.host.0.lock().expect("no holder panics") {
+                Some(running) => running.queue(offset as usize, limit as usize),
+                None => Default::default(),
+            });
+        let looked = looked.await;
+        let (mut queue, items) =
+            looked.map_err(|_| ApiError::new("player_failed", "the player ended unexpectedly"))?;
+        let items: Vec<Item> = items.into_iter().map(Item::from).collect();
+        let listed = library::listed(&self.store, &items).await?;
+        queue.entries.iter_mut().zip(listed).for_each(|(entry, listed)| entry.listed = listed);
+        Ok(queue)
+    }
+
     /// Plays to an output of its own until the end, and reports.
     pub(crate) async fn play(self: &Arc<Self>, request: api::Play, job: &Job) -> Result<Played, ApiError> {
         let began = Instant::now();
@@ -96,10 +126,12 @@ impl Inner {
         let first = tracks.first().ok_or_else(|| not_a_track(&details, 0))?;
         let (codec, blob) = (first.track.codec.name().to_owned(), first.track.blob);
         let here = self.blobs.find(blob.hash).await.is_ok_and(|blob| blob.is_complete());
-        let items: Vec<QueueItem> =
-            tracks.iter().map(|track| QueueItem { release: request.release, track: track.number }).collect();
+        let items: Vec<QueueItem> = tracks
+            .iter()
+            .map(|row| QueueItem::Track { release: request.release, track: row.number })
+            .collect();
         let output: Output = request.output.parse().unwrap_or_default();
-        let opener = TrackOpener::new(self, Handle::current(), Names::default());
+        let opener = TrackOpener::new(self, Handle::current());
         let (player, events) = Player::new(opener, output);
         if let Some(seconds) = request.seconds {
             player.set_sleep(Sleep::After { sound: duration(seconds)?, fade: Duration::ZERO });
@@ -129,7 +161,7 @@ impl Inner {
         }
         let node = self.clone();
         let writing = async move {
-            let item = Item::Track { release: item.release, number: item.track };
+            let item = Item::from(item);
             let played_ms = u32::try_from(position.as_millis()).unwrap_or(u32::MAX);
             let played = store::Played { item, at: unix_ms(), played_ms, finished };
             if let Err(error) = node.store.played(&played).await {
@@ -186,22 +218,33 @@ impl Run {
 impl Running {
     fn start(node: &Arc<Inner>, runtime: Handle) -> Self {
         let chosen = Chosen::default();
-        let opener = TrackOpener::new(node, runtime, chosen.names.clone());
+        let opener = TrackOpener::new(node, runtime.clone());
         let (player, events) = Player::new(opener, Output::Default);
         player.set_replay_gain(gain_mode(chosen.replay_gain));
-        let (player, chosen) = (Arc::new(player), Arc::new(Mutex::new(chosen)));
+        let player = Arc::new(player);
         let obeying = Arc::downgrade(&player);
         let keys = MediaKeys::new("MusicDAO", move |command| {
             if let Some(player) = obeying.upgrade() {
                 command.apply(&player);
             }
         });
-        let (weak, told, shared) = (Arc::downgrade(node), Arc::downgrade(&player), chosen.clone());
+        let running =
+            Self { node: Arc::downgrade(node), runtime, player, chosen: Arc::new(Mutex::new(chosen)) };
+        let teller = running.teller();
         std::thread::Builder::new()
             .name("player-events".to_owned())
-            .spawn(move || tell(&weak, &told, &shared, &keys, &events))
+            .spawn(move || teller.tell(&keys, &events))
             .expect("a thread can be started");
-        Self { player, chosen }
+        running
+    }
+
+    fn teller(&self) -> Teller {
+        Teller {
+            node: self.node.clone(),
+            runtime: self.runtime.clone(),
+            player: Arc::downgrade(&self.player),
+            chosen: self.chosen.clone(),
+        }
     }
 
     fn apply(&self, command: PlayerCommand) -> Result<(), ApiError> {
@@ -244,72 +287,125 @@ impl Running {
                 self.chosen().crossfade = time.as_secs_f32();
                 player.set_crossfade(time);
             }
-            PlayerCommand::Sleep { minutes } => player.set_sleep(match minutes {
-                None => Sleep::Off,
-                Some(0) => Sleep::EndOfTrack,
-                Some(minutes) => {
-                    Sleep::After { sound: Duration::from_secs(u64::from(minutes) * 60), fade: FADE }
-                }
-            }),
-            PlayerCommand::Output { device } => player.set_output(device.parse().unwrap_or_default()),
+            PlayerCommand::Sleep { minutes } => {
+                self.chosen().sleep = minutes;
+                player.set_sleep(sleep(minutes));
+            }
+            PlayerCommand::Output { device } => {
+                player.set_output(device.parse().unwrap_or_default());
+                self.chosen().device = Some(device);
+            }
         }
         Ok(())
     }
 
     fn state(&self) -> PlayerState {
-        state(&self.player, &self.chosen())
+        self.chosen().bump(&self.player);
+        let Some(node) = self.node.upgrade() else { return state(&self.player, &self.chosen(), None, 0) };
+        shown_state(&node, &self.runtime, &self.player, &mut self.chosen())
     }
 
-    fn chosen(&self) -> std::sync::MutexGuard<'_, Chosen> {
+    /// A part of the queue without what is shown of the entries, and their items.
+    fn queue(&self, offset: usize, limit: usize) -> (api::Queue, Vec<QueueItem>) {
+        let version = self.chosen().bump(&self.player);
+        self.player.queue(|queue| {
+            let part = || queue.entries().iter().skip(offset).take(limit);
+            let entries = part().map(|entry| queue_entry(entry.id, entry.item)).collect();
+            let index = place(queue).map(|index| index as u64);
+            let (length, offset) = (queue.len() as u64, offset as u64);
+            (api::Queue { version, length, index, offset, entries }, part().map(|entry| entry.item).collect())
+        })
+    }
+
+    fn chosen(&self) -> MutexGuard<'_, Chosen> {
         self.chosen.lock().expect("no holder panics")
     }
 }
 
-/// Tells the player's events until the player is gone.
-fn tell(
-    node: &Weak<Inner>,
-    player: &Weak<Player<QueueItem>>,
-    chosen: &Mutex<Chosen>,
-    keys: &MediaKeys,
-    events: &Receiver<audio::Event<QueueItem>>,
-) {
-    let mut last: Option<(QueueItem, Duration)> = None;
-    for event in events {
-        let (Some(node), Some(player)) = (node.upgrade(), player.upgrade()) else { return };
-        let mut chosen = chosen.lock().expect("no holder panics");
-        match event {
-            audio::Event::Track { entry, .. } => {
-                if let Some((item, position)) = last.replace((entry.item, Duration::ZERO)) {
-                    node.heard(item, position, true);
-                }
-                chosen.error = None;
-            }
-            audio::Event::Position(position) => last = last.map(|(item, _)| (item, position)),
-            audio::Event::Finished => {
-                if let Some((item, position)) = last.take() {
-                    node.heard(item, position, true);
-                }
-            }
-            audio::Event::Problem { problem, .. } => {
-                chosen.error = Some(ApiError::new(problem.code(), problem.to_string()));
-            }
-            _ => {}
+impl Chosen {
+    /// Brings the queue's version up to date.
+    fn bump(&mut self, player: &Player<QueueItem>) -> u64 {
+        let mark = player.queue(|queue| {
+            let mut hasher = DefaultHasher::new();
+            queue.entries().iter().for_each(|entry| entry.id.0.hash(&mut hasher));
+            hasher.finish()
+        });
+        let (version, before) = self.version;
+        if mark != before {
+            self.version = (version + 1, mark);
         }
-        keys.show(&now_playing(&player, &chosen));
-        node.hub.tell(&api::Event::Player(state(&player, &chosen)));
+        self.version.0
+    }
+}
+
+/// Tells what a player does.
+struct Teller {
+    node: Weak<Inner>,
+    runtime: Handle,
+    player: Weak<Player<QueueItem>>,
+    chosen: Arc<Mutex<Chosen>>,
+}
+
+impl Teller {
+    /// Tells the player's events until the player is gone.
+    fn tell(&self, keys: &MediaKeys, events: &Receiver<audio::Event<QueueItem>>) {
+        let (mut last, mut told) = (None, 0);
+        for event in events {
+            let (Some(node), Some(player)) = (self.node.upgrade(), self.player.upgrade()) else { return };
+            let mut chosen = self.chosen.lock().expect("no holder panics");
+            remember(&node, &event, &mut last, &mut chosen);
+            if matches!(event, audio::Event::Queue) && chosen.bump(&player) != told {
+                told = chosen.version.0;
+                let length = player.queue(Queue::len) as u64;
+                node.hub.tell(&api::Event::Queue { version: told, length });
+            }
+            let shown = shown_state(&node, &self.runtime, &player, &mut chosen);
+            keys.show(&now_playing(&player, &shown));
+            node.hub.tell(&match event {
+                audio::Event::Position(_) => {
+                    api::Event::Position { position_ms: shown.position_ms, buffered_ms: shown.buffered_ms }
+                }
+                _ => api::Event::Player(shown),
+            });
+        }
+    }
+}
+
+/// Notes what was heard and what went wrong.
+fn remember(
+    node: &Arc<Inner>,
+    event: &audio::Event<QueueItem>,
+    last: &mut Option<(QueueItem, Duration)>,
+    chosen: &mut Chosen,
+) {
+    match event {
+        audio::Event::Track { entry, .. } => {
+            if let Some((item, position)) = last.replace((entry.item, Duration::ZERO)) {
+                node.heard(item, position, true);
+            }
+            chosen.error = None;
+        }
+        audio::Event::Position(position) => *last = last.map(|(item, _)| (item, *position)),
+        audio::Event::Finished => {
+            if let Some((item, position)) = last.take() {
+                node.heard(item, position, true);
+            }
+        }
+        audio::Event::Slept => chosen.sleep = None,
+        audio::Event::Problem { problem, .. } => {
+            chosen.error = Some(ApiError::new(problem.code(), problem.to_string()));
+        }
+        _ => {}
     }
 }
 
 /// What the desktop shows of the player.
-fn now_playing(player: &Player<QueueItem>, chosen: &Chosen) -> NowPlaying {
+fn now_playing(player: &Player<QueueItem>, shown: &PlayerState) -> NowPlaying {
     let state = player.state();
-    let names = chosen.names.lock().expect("no holder panics");
-    let named = state.entry.as_ref().and_then(|entry| names.get(&entry.item)).cloned();
-    let (title, artist) = named.unwrap_or_default();
     NowPlaying {
         entry: state.entry.map_or(0, |entry| entry.id.0),
-        title,
-        artist,
+        title: shown.title.clone().unwrap_or_default(),
+        artist: shown.artist.clone().unwrap_or_default(),
         duration: state.duration,
         playback: state.playback,
         position: state.position,
@@ -319,16 +415,40 @@ fn now_playing(player: &Player<QueueItem>, chosen: &Chosen) -> NowPlaying {
     }
 }
 
-fn state(player: &Player<QueueItem>, chosen: &Chosen) -> PlayerState {
+/// The player's state with what is known of the current entry. Not for the runtime's own threads: it waits for the
+/// database.
+fn shown_state(
+    node: &Arc<Inner>,
+    runtime: &Handle,
+    player: &Player<QueueItem>,
+    chosen: &mut Chosen,
+) -> PlayerState {
     let state = player.state();
-    let (queue, index, shuffle, repeat) = player.queue(|queue| {
-        let items: Vec<QueueItem> = queue.entries().iter().map(|entry| entry.item).collect();
-        let current = queue.current().map(|entry| entry.id);
-        let index = queue.entries().iter().position(|entry| Some(entry.id) == current);
-        (items, index, queue.is_shuffled(), queue.repeat())
-    });
-    let names = chosen.names.lock().expect("no holder panics");
-    let named = state.entry.as_ref().and_then(|entry| names.get(&entry.item)).cloned();
+    let Some(entry) = &state.entry else { return self::state(player, chosen, None, 0) };
+    let known = chosen.current.take().filter(|(id, shown)| *id == entry.id && shown.is_some());
+    let shown = match known {
+        Some((_, shown)) => shown,
+        None => runtime
+            .block_on(node.store.shown_items(&[entry.item.into()]))
+            .ok()
+            .and_then(|mut one| one.pop()?),
+    };
+    let buffered = runtime.block_on(node.buffered(shown.as_ref(), state.position, state.duration));
+    chosen.current = Some((entry.id, shown.clone()));
+    self::state(player, chosen, shown, millis(buffered))
+}
+
+fn state(player: &Player<QueueItem>, chosen: &Chosen, shown: Option<Shown>, buffered_ms: u64) -> PlayerState {
+    let state = player.state();
+    let (length, index, shuffle, repeat) =
+        player.queue(|queue| (queue.len(), place(queue), queue.is_shuffled(), queue.repeat()));
+    let listed = shown.map(api::Listed::from);
+    let (title, artist) =
+        (listed.as_ref().map(|it| it.title.clone()), listed.as_ref().map(|it| it.artist.clone()));
+    let current = state
+        .entry
+        .map(|entry| QueueEntry { listed: listed.unwrap_or_default(), ..queue_entry(entry.id, entry.item) });
+    let known = current.as_ref().map_or(0, |entry| entry.listed.duration_ms);
     PlayerState {
         status: match state.playback {
             Playback::Stopped => "stopped",
@@ -337,67 +457,138 @@ fn state(player: &Player<QueueItem>, chosen: &Chosen) -> PlayerState {
             Playback::Buffering => "buffering",
         }
         .to_owned(),
-        queue,
+        queue_version: chosen.version.0,
+        queue_length: length as u64,
         index,
-        title: named.as_ref().map(|(title, _)| title.clone()),
-        artist: named.map(|(_, artist)| artist),
+        title,
+        artist,
+        current,
         position_ms: millis(state.position),
-        duration_ms: millis(state.duration.unwrap_or_default()),
+        duration_ms: state.duration.map_or(known, millis),
+        buffered_ms,
         volume: state.volume,
         shuffle,
         repeat: repeat.into(),
         replay_gain: chosen.replay_gain,
         crossfade: chosen.crossfade,
-        devices: audio::devices().into_iter().map(|device| device.name).collect(),
+        sleep: chosen.sleep,
+        device: chosen.device.clone().unwrap_or_else(|| "default".to_owned()),
         error: chosen.error.clone(),
     }
 }
 
-impl TrackOpener {
-    fn new(node: &Arc<Inner>, runtime: Handle, names: Names) -> Self {
-        Self { node: Arc::downgrade(node), runtime, next: Mutex::default(), names }
-    }
-
-    fn name(&self, item: QueueItem, details: &ReleaseDetails, track: &TrackRow) {
-        let mut names = self.names.lock().expect("no holder panics");
-        if names.len() >= MAX_NAMES {
-            names.clear();
+impl Inner {
+    /// Up to where a track can be played without waiting, by the bytes of it that are here.
+    async fn buffered(
+        &self,
+        shown: Option<&Shown>,
+        position: Duration,
+        length: Option<Duration>,
+    ) -> Duration {
+        let length =
+            length.unwrap_or_else(|| Duration::from_millis(shown.map_or(0, |it| it.duration_ms.into())));
+        // A private file is whole.
+        let Some(track) = shown.and_then(|shown| shown.blob) else { return length };
+        let Ok(blob) = self.blobs.find(track.hash).await else { return Duration::ZERO };
+        if blob.is_complete() || length.is_zero() {
+            return length;
         }
-        let artist = track.track.artist.as_ref().unwrap_or(&details.row.artist);
-        names.insert(item, (track.track.title.clone(), artist.clone()));
+        let part = position.as_secs_f64() / length.as_secs_f64();
+        let head = (track.size as f64 * part) as u64;
+        let step = (track.size / BUFFER_STEPS).max(1);
+        let mut end = head;
+        while end < track.size && blob.holds(&(end..(end + step).min(track.size))) {
+            end += step;
+        }
+        if end == head { position } else { length.mul_f64(end.min(track.size) as f64 / track.size as f64) }
+    }
+}
+
+fn queue_entry(id: EntryId, item: QueueItem) -> QueueEntry {
+    let (release, track, file) = library::parts(&item.into());
+    QueueEntry { entry: id.0, release, track, file, listed: api::Listed::default() }
+}
+
+fn place(queue: &Queue<QueueItem>) -> Option<usize> {
+    let current = queue.current()?.id;
+    queue.entries().iter().position(|entry| entry.id == current)
+}
+
+fn sleep(minutes: Option<u32>) -> Sleep {
+    match minutes {
+        None => Sleep::Off,
+        Some(0) => Sleep::EndOfTrack,
+        Some(minutes) => Sleep::After { sound: Duration::from_secs(u64::from(minutes) * 60), fade: FADE },
+    }
+}
+
+impl TrackOpener {
+    fn new(node: &Arc<Inner>, runtime: Handle) -> Self {
+        Self { node: Arc::downgrade(node), runtime, next: Mutex::default() }
     }
 
-    fn fetch(&self, item: &QueueItem) -> Result<(ReleaseDetails, TrackRow, Fetch), ApiError> {
-        let node = self.node.upgrade().ok_or_else(|| ApiError::new("node_ending", "the node is ending"))?;
+    fn node(&self) -> Result<Arc<Inner>, ApiError> {
+        self.node.upgrade().ok_or_else(|| ApiError::new("node_ending", "the node is ending"))
+    }
+
+    fn fetch(
+        &self,
+        release: &domain::ReleaseId,
+        number: u16,
+    ) -> Result<(ReleaseDetails, TrackRow, Fetch), ApiError> {
+        let node = self.node()?;
         self.runtime.block_on(async {
-            let details = catalogue::details(&node.store, &item.release).await?;
+            let details = catalogue::details(&node.store, release).await?;
             node.want_tracks(&details);
-            let track = chosen(&details, Some(item.track))?.remove(0);
+            let track = chosen(&details, Some(number))?.remove(0);
             let artist = details.row.artist_id;
             let fetch = node.fetch(track.track.blob, store::Reason::Played, Some(artist)).await?;
             Ok((details, track, fetch))
+        })
+    }
+
+    fn open_track(&self, release: &domain::ReleaseId, number: u16) -> Result<audio::Track, audio::Error> {
+        let (details, track, fetch) = self.fetch(release, number).map_err(|error| {
+            tracing::debug!(code = error.code, "a track cannot be opened");
+            audio::Error::NotFound
+        })?;
+        self.next.lock().expect("no holder panics").take();
+        Ok(audio::Track {
+            source: Box::new(BlobSource::new(fetch, self.runtime.clone())),
+            gain: gain(&details, &track),
+            album: Some(Album { id: release.to_string(), number: number.into() }),
+            duration: Some(Duration::from_millis(track.track.duration_ms.into())),
+        })
+    }
+
+    fn open_file(&self, file: i64) -> Result<audio::Track, audio::Error> {
+        let node = self.node().map_err(|_| audio::Error::Cancelled)?;
+        let known = self.runtime.block_on(node.store.local_file(file));
+        let known = known.ok().flatten().ok_or(audio::Error::Vanished)?;
+        let peak = known.peak.map_or(1.0, linear);
+        let album = Path::new(&known.path).parent().map(|folder| folder.display().to_string());
+        Ok(audio::Track {
+            source: Box::new(FileSource::open(Path::new(&known.path))?),
+            gain: known.loudness.map_or_else(Gain::default, |loudness| {
+                Gain::from_loudness(f64::from(loudness) / 100.0, peak)
+            }),
+            album: album.zip(known.number).map(|(id, number)| Album { id, number: number.into() }),
+            duration: Some(Duration::from_millis(known.duration_ms.into())),
         })
     }
 }
 
 impl Opener<QueueItem> for TrackOpener {
     fn open(&self, item: &QueueItem) -> Result<audio::Track, audio::Error> {
-        let (details, track, fetch) = self.fetch(item).map_err(|error| {
-            tracing::debug!(code = error.code, "a track cannot be opened");
-            audio::Error::NotFound
-        })?;
-        self.next.lock().expect("no holder panics").take();
-        self.name(*item, &details, &track);
-        Ok(audio::Track {
-            source: Box::new(BlobSource::new(fetch, self.runtime.clone())),
-            gain: gain(&details, &track),
-            album: Some(Album { id: item.release.to_string(), number: item.track.into() }),
-            duration: Some(Duration::from_millis(track.track.duration_ms.into())),
-        })
+        match item {
+            QueueItem::Track { release, track } => self.open_track(release, *track),
+            QueueItem::File { file } => self.open_file(*file),
+        }
     }
 
     fn prefetch(&self, item: &QueueItem) {
-        if let Ok((_, _, fetch)) = self.fetch(item) {
+        let QueueItem::Track { release, track } = item else { return };
+        if let Ok((_, _, fetch)) = self.fetch(release, *track) {
             fetch.want_to_play();
             *self.next.lock().expect("no holder panics") = Some(fetch);
         }
@@ -423,7 +614,7 @@ fn not_a_track(details: &ReleaseDetails, number: u16) -> ApiError {
 fn gain(details: &ReleaseDetails, track: &TrackRow) -> Gain {
     let measured = |track: &domain::kinds::Track| {
         let loudness = f64::from(track.loudness?) / 100.0;
-        let peak = track.peak.map_or(1.0, |peak| 10_f64.powf(f64::from(peak) / 2000.0));
+        let peak = track.peak.map_or(1.0, linear);
         Some((loudness, peak, f64::from(track.duration_ms)))
     };
     let Some((loudness, peak, _)) = measured(&track.track) else { return Gain::default() };
@@ -436,7 +627,12 @@ fn gain(details: &ReleaseDetails, track: &TrackRow) -> Gain {
     Gain { album_db: album.track_db, album_peak: album.track_peak, ..Gain::from_loudness(loudness, peak) }
 }
 
-fn at(queue: &Queue<QueueItem>, index: usize) -> Result<audio::EntryId, ApiError> {
+/// A peak in hundredths of dBTP, 1.0 being full scale.
+fn linear(peak: i16) -> f64 {
+    10_f64.powf(f64::from(peak) / 2000.0)
+}
+
+fn at(queue: &Queue<QueueItem>, index: usize) -> Result<EntryId, ApiError> {
     let entry = queue.entries().get(index).map(|entry| entry.id);
     entry.ok_or_else(|| ApiError::new("queue_index", format!("the queue has no place {index}")))
 }

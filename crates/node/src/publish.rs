@@ -78,7 +78,7 @@ pub(crate) async fn publish(
     unsigned.signed();
     let tracks = (1..).zip(&tracks).map(|(number, track)| api::TrackInfo {
         have: track.blob.size,
-        ..catalogue::track_info(number, track)
+        ..catalogue::new_track_info(number, track)
     });
     Ok(Published { release_id: record.slot, tracks: tracks.collect(), warnings })
 }
@@ -100,7 +100,7 @@ pub(crate) async fn profile(node: &Arc<Inner>, edit: api::ProfileEdit) -> Result
     };
     node.driver.publish(profile).await?;
     unsigned.signed();
-    catalogue::profile(&node.store, own).await
+    catalogue::profile(&node.store, own, own).await
 }
 
 /// The files themselves, and those of folders in the order of their names.
@@ -180,7 +180,7 @@ async fn describe(
         songs.iter().find_map(|song| pick(&song.inspection.tags).and_then(|text| clean(text)))
     };
     let first = songs.first().map(title).unwrap_or_default();
-    let own = catalogue::profile(&node.store, node.identity.id()).await?.name;
+    let own = catalogue::written(&node.store, node.identity.id()).await?.map(|profile| profile.name);
     let artist = request.artist.clone().or_else(|| tags(|tags| tags.album_artist.as_ref()));
     let artist = artist.or_else(|| tags(|tags| tags.artist.as_ref())).or(own);
     let date =
@@ -203,6 +203,7 @@ async fn describe(
         description: None,
         tags: Some(own_tags).filter(|tags| !tags.is_empty()),
         waveforms: None,
+        accent: None,
     };
     release.place(
         songs.iter().map(|song| track(song, BlobRef { hash: domain::BlobHash::of(b""), size: 1 })).collect(),

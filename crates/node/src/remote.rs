@@ -10,7 +10,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use domain::BlobHash;
 use futures_util::{SinkExt, StreamExt};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{StatusCode, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
     sync::{mpsc, oneshot},
@@ -19,7 +24,8 @@ use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 use crate::{
     api::{ApiError, Event, Request, Response},
-    server::{self, ClientFrame, ClientRequest, ServerFrame},
+    asset::{Asset, MAX_ASSET},
+    server::{self, Address, ClientFrame, ClientRequest, ServerFrame},
     shell::{Api, EVENT_BACKLOG},
 };
 
@@ -29,6 +35,7 @@ type Answer = Result<Response, ApiError>;
 /// A connection to a data folder's daemon.
 #[derive(Debug)]
 pub struct Remote {
+    address: Address,
     shared: Arc<Shared>,
     outgoing: mpsc::Sender<ClientFrame>,
 }
@@ -50,7 +57,25 @@ impl Remote {
         let (outgoing, frames) = mpsc::channel(EVENT_BACKLOG);
         let shared = Arc::new(Shared::default());
         tokio::spawn(run(socket, frames, shared.clone()));
-        Some(Self { shared, outgoing })
+        Some(Self { address, shared, outgoing })
+    }
+
+    async fn load(&self, hash: BlobHash) -> Result<(StatusCode, Bytes), hyper::Error> {
+        let Ok(stream) = TcpStream::connect(self.address.addr).await else {
+            return Ok((StatusCode::BAD_GATEWAY, Bytes::new()));
+        };
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // It ends with the sender.
+        tokio::spawn(connection);
+        let request = hyper::Request::get(format!("/asset/{hash}"))
+            .header(header::HOST, self.address.addr.to_string())
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.address.token))
+            .body(Empty::<Bytes>::new())
+            .expect("digits make a request");
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ASSET as usize).collect().await;
+        Ok(body.map_or((StatusCode::PAYLOAD_TOO_LARGE, Bytes::new()), |body| (status, body.to_bytes())))
     }
 
     async fn send(&self, id: u64, request: ClientRequest) -> Result<(), ApiError> {
@@ -77,6 +102,14 @@ impl Api for Remote {
         self.shared.listeners.lock().expect("no holder panics").push(sender);
         self.send(0, ClientRequest::Listen(true)).await?;
         Ok(events)
+    }
+
+    async fn asset(&self, hash: BlobHash) -> Result<Asset, ApiError> {
+        match self.load(hash).await {
+            Ok((StatusCode::OK, bytes)) => Ok(Asset::of(bytes)),
+            Ok((_, bytes)) => Err(serde_json::from_slice(&bytes).unwrap_or_else(|_| gone())),
+            Err(_) => Err(gone()),
+        }
     }
 }
 

@@ -1,4 +1,7 @@
-//! The daemon's loopback socket: the Api as JSON over a WebSocket, for whoever can read the token in the data folder.
+//! The daemon's loopback socket: the Api as JSON over a WebSocket, for whoever can read the token in the data folder,
+//! and beside it the app's page and what JSON does not carry.
+
+mod web;
 
 use std::{
     io,
@@ -13,14 +16,13 @@ use axum::{
         Query, State, WebSocketUpgrade,
         ws::{Message, WebSocket},
     },
-    http::{HeaderMap, StatusCode, header},
+    http::HeaderMap,
     response::{IntoResponse, Response as HttpResponse},
-    routing::any,
+    routing::{any, get},
 };
 use data_encoding::HEXLOWER;
 use futures_util::{SinkExt, StreamExt, stream::SplitStream};
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +31,7 @@ use crate::{
     folder,
     shell::{Api, EVENT_BACKLOG},
 };
+pub use web::{Page, Web};
 
 /// Longest request: a release with 200 long paths fits many times.
 const MAX_REQUEST_LEN: usize = 1 << 20;
@@ -67,7 +70,7 @@ pub(crate) enum ClientRequest {
 pub(crate) enum ServerFrame {
     Ok { id: u64, response: Box<Response> },
     Error { id: u64, error: ApiError },
-    Event(Event),
+    Event(Box<Event>),
 }
 
 /// A served Api; dropping it closes the socket with every connection, and removes the address file.
@@ -75,13 +78,13 @@ pub(crate) enum ServerFrame {
 pub struct Server {
     file: PathBuf,
     ending: CancellationToken,
+    link: Option<String>,
 }
 
 #[derive(Clone)]
 struct Shared {
     api: Arc<dyn Api>,
-    token: Arc<str>,
-    port: u16,
+    gate: Arc<web::Gate>,
     ending: CancellationToken,
 }
 
@@ -91,21 +94,29 @@ struct Token {
 }
 
 impl Server {
-    /// Serves the Api on a free loopback port and writes where into the data folder, mode 0600.
+    /// Serves the Api on a loopback port, with the app's page where there is one, and writes where into the data
+    /// folder, mode 0600. With a page, port and token are those of the last time where they can be: a page that is
+    /// open finds its daemon again.
     ///
     /// # Errors
     /// When no port or no file can be had.
-    pub async fn start(api: Arc<dyn Api>, data: &Path) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let addr = listener.local_addr()?;
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(io::Error::other)?;
-        let address = Address { addr, token: HEXLOWER.encode(&secret), pid: std::process::id() };
+    pub async fn start(api: Arc<dyn Api>, data: &Path, web: Option<Web>) -> io::Result<Self> {
+        let (listener, token) = match &web {
+            Some(web) => web::listen(data, web.addr).await?,
+            None => (TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?, fresh_token()?),
+        };
+        let address = Address { addr: listener.local_addr()?, token, pid: std::process::id() };
         let file = data.join(ADDRESS_FILE);
         folder::write_private(&file, &serde_json::to_vec(&address)?)?;
+        let link = web.as_ref().map(|_| format!("http://{}/#token={}", address.addr, address.token));
         let ending = CancellationToken::new();
-        let shared = Shared { api, token: address.token.into(), port: addr.port(), ending: ending.clone() };
-        let router = Router::new().route("/ws", any(upgrade)).with_state(shared);
+        let gate = Arc::new(web::Gate::new(&address, web));
+        let shared = Shared { api, gate, ending: ending.clone() };
+        let router = Router::new()
+            .route("/ws", any(upgrade))
+            .route("/asset/{hash}", get(web::asset))
+            .fallback(get(web::page))
+            .with_state(shared);
         let ended = ending.clone();
         tokio::spawn(async move {
             let served = ended.run_until_cancelled(axum::serve(listener, router).into_future()).await;
@@ -113,7 +124,12 @@ impl Server {
                 tracing::error!(%error, "the local socket ended");
             }
         });
-        Ok(Self { file, ending })
+        Ok(Self { file, ending, link })
+    }
+
+    /// Returns the link that opens the app in a browser, with its token, where a page is served.
+    pub fn link(&self) -> Option<&str> {
+        self.link.as_deref()
     }
 }
 
@@ -136,12 +152,8 @@ async fn upgrade(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> HttpResponse {
-    let given = token.token.unwrap_or_default();
-    if !bool::from(given.as_bytes().ct_eq(shared.token.as_bytes())) {
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    if !is_own_page(&headers, shared.port) {
-        return StatusCode::FORBIDDEN.into_response();
+    if let Err(refused) = shared.gate.admit(&token.token.unwrap_or_default(), &headers) {
+        return refused.into_response();
     }
     upgrade
         .max_message_size(MAX_REQUEST_LEN)
@@ -151,14 +163,10 @@ async fn upgrade(
         .into_response()
 }
 
-/// Refuses web pages of other origins and names that were rebound to the loopback address.
-fn is_own_page(headers: &HeaderMap, port: u16) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
-    let host = text(header::HOST).is_some_and(|host| hosts.iter().any(|own| own == host));
-    let origin = text(header::ORIGIN)
-        .is_none_or(|origin| hosts.iter().any(|own| origin.strip_prefix("http://") == Some(own.as_str())));
-    host && origin
+fn fresh_token() -> io::Result<String> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(io::Error::other)?;
+    Ok(HEXLOWER.encode(&secret))
 }
 
 async fn serve(api: Arc<dyn Api>, socket: WebSocket) {
@@ -220,7 +228,7 @@ async fn answer(api: Arc<dyn Api>, id: u64, request: Request, sender: mpsc::Send
 async fn forward(api: Arc<dyn Api>, sender: mpsc::Sender<ServerFrame>) {
     let Ok(mut events) = api.events().await else { return };
     while let Some(event) = events.recv().await {
-        if sender.send(ServerFrame::Event(event)).await.is_err() {
+        if sender.send(ServerFrame::Event(Box::new(event))).await.is_err() {
             return;
         }
     }

@@ -3,9 +3,13 @@
 use std::{io, sync::Arc};
 
 use async_trait::async_trait;
+use domain::BlobHash;
 use tokio::sync::mpsc;
 
-use crate::api::{ApiError, Event, Request, Response};
+use crate::{
+    Asset,
+    api::{ApiError, Event, Request, Response},
+};
 
 /// Events that wait for a slow reader before further ones are dropped and counted.
 pub const EVENT_BACKLOG: usize = 1024;
@@ -21,6 +25,12 @@ pub trait Api: Send + Sync {
 
     /// Listens to events from now on. Dropping the receiver ends it.
     async fn events(&self) -> Result<mpsc::Receiver<Event>, ApiError>;
+
+    /// Loads an image or a waveform that something shown names, from the disk or from whoever has it.
+    ///
+    /// # Errors
+    /// `asset_unknown` where nothing shown names it, `asset_too_large`, `asset_timed_out`, and those of fetching.
+    async fn asset(&self, hash: BlobHash) -> Result<Asset, ApiError>;
 }
 
 impl ApiError {

@@ -229,6 +229,7 @@ pub(crate) fn release(number: u64) -> Release {
         description: None,
         tags: None,
         waveforms: None,
+        accent: None,
     }
 }
 

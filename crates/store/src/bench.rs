@@ -82,6 +82,7 @@ fn release(seed: u64, number: u32) -> Release {
         description: None,
         tags: Some(vec![word(random.below(200))]),
         waveforms: None,
+        accent: None,
     }
 }
 

@@ -42,12 +42,18 @@ pub struct ReleaseFilter {
     pub artist_name: Option<String>,
     /// Under this licence (SPDX).
     pub license: Option<String>,
+    /// By artists whom the user follows.
+    pub followed: bool,
+    /// That the user likes in public.
+    pub liked: bool,
     /// In this order.
     pub sort: Sort,
     /// At most so many; never more than [`crate::MAX_LIMIT`].
     pub limit: u32,
     /// After the last page.
     pub after: Option<Cursor>,
+    /// After so many more.
+    pub offset: u32,
     /// The time in unix milliseconds.
     pub now: u64,
 }
@@ -104,8 +110,20 @@ pub struct ReleaseRow {
     pub published_at: u64,
     /// When this version was made.
     pub updated_at: u64,
+    /// The cover's colour as `0xRRGGBB`.
+    pub accent: Option<u32>,
+    /// Length of all its tracks in milliseconds.
+    pub duration_ms: u64,
+    /// Bytes of its tracks.
+    pub size: u64,
+    /// Bytes of them that are here, as far as the index of blobs has been told.
+    pub have: u64,
     /// How many people like it.
     pub likes: u32,
+    /// Whether the user likes it in public.
+    pub liked: bool,
+    /// Whether it is in the user's library.
+    pub saved: bool,
     /// The tags that most people gave.
     pub tags: Vec<String>,
 }
@@ -127,10 +145,6 @@ pub struct ReleaseDetails {
     pub tracks: Vec<TrackRow>,
     /// All shown tags, also those of single tracks.
     pub tags: Vec<TagRow>,
-    /// Whether the user likes it in public.
-    pub liked: bool,
-    /// Whether it is in the user's library.
-    pub saved: bool,
 }
 
 /// A track of a release.
@@ -266,16 +280,52 @@ impl Store {
         if filter.sort == Sort::Trending {
             self.push_trending(&mut sql, filter.now);
         }
-        push_filter(&mut sql, filter)?;
+        self.push_filter(&mut sql, filter)?;
+        if self.hides_anything().await? {
+            push_hidden(&mut sql, filter, true);
+        }
         push_order(&mut sql, filter, skip)?;
         let rows: Vec<(i64, String)> = sql.build_query_as().fetch_all(&self.read).await?;
         let ids: Vec<i64> = rows.iter().map(|(id, _)| *id).collect();
         let full = ids.len() as i64 >= row::limit(filter.limit) && !ids.is_empty();
         let next = rows.into_iter().next_back().filter(|_| full).map(|(id, at)| match filter.sort {
-            Sort::Trending => Cursor { id: 0, at: (skip + ids.len() as i64).to_string() },
+            Sort::Trending => {
+                Cursor { id: 0, at: (skip + i64::from(filter.offset) + ids.len() as i64).to_string() }
+            }
             Sort::New | Sort::Title => Cursor { id, at },
         });
         Ok(ReleasePage { releases: self.rows(&ids).await?, next })
+    }
+
+    /// Counts the releases that a filter lets through, on whatever page they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for a malformed tag.
+    pub async fn count_releases(&self, filter: &ReleaseFilter) -> Result<u64, StoreError> {
+        let mut counted = 0;
+        // Few are hidden or from the future: to count those and subtract them is cheaper than to look at every one.
+        for (part, sign) in [(Part::All, 1), (Part::Future, -1), (Part::Hidden, -1)] {
+            if part == Part::Future && filter.sort != Sort::New
+                || part == Part::Hidden && !self.hides_anything().await?
+            {
+                continue;
+            }
+            let mut sql = QueryBuilder::new("select count(*) from releases");
+            if filter.sort == Sort::Trending {
+                self.push_trending(&mut sql, filter.now);
+            }
+            if part != Part::All || filter.narrows() {
+                self.push_filter(&mut sql, filter)?;
+            }
+            match part {
+                Part::Future => push_future(&mut sql, filter),
+                Part::Hidden => push_hidden(&mut sql, filter, false),
+                Part::All => {}
+            }
+            let count: i64 = sql.build_query_scalar().fetch_one(&self.read).await?;
+            counted += sign * count;
+        }
+        Ok(row::uint(counted))
     }
 
     /// Reads releases as in a list, in the order asked for; what is not shown is left out.
@@ -306,15 +356,6 @@ impl Store {
         };
         let Some(record) = self.record(release).await? else { return Ok(None) };
         let Ok(Some(body)) = record.read::<Release>() else { return Ok(None) };
-        let (slot, owner) = (release.sql(), self.owner.sql());
-        let marks = query!(
-            r#"select exists (select 1 from likes where release = ?1 and track = 0 and author = ?2) as "liked!: bool",
-               exists (select 1 from saved where release = ?1 and track = 0) as "saved!: bool""#,
-            slot,
-            owner
-        )
-        .fetch_one(&self.read)
-        .await?;
         Ok(Some(ReleaseDetails {
             row,
             description: body.description,
@@ -323,8 +364,6 @@ impl Store {
             track_list: body.track_list,
             tracks: self.tracks(release, 0, TRACKS_PER_RELEASE - 1).await?,
             tags: self.tags_of(release).await?,
-            liked: marks.liked,
-            saved: marks.saved,
         }))
     }
 
@@ -442,6 +481,23 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.text, row::u32_of(row.uses))).collect())
     }
 
+    /// Lists the tags that are shown most.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn top_tags(&self, limit: u32) -> Result<Vec<(String, u32)>, StoreError> {
+        let limit = row::limit(limit);
+        let rows = query!(
+            "select text, uses from tag_totals
+             where not exists (select 1 from hidden where what = 2 and id = cast(text as blob))
+             order by uses desc, text limit ?",
+            limit
+        )
+        .fetch_all(&self.read)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.text, row::u32_of(row.uses))).collect())
+    }
+
     /// Lists releases that share tags with this one; a rare tag counts more.
     ///
     /// # Errors
@@ -470,6 +526,13 @@ impl Store {
             for other in others {
                 *scores.entry(other).or_default() += 1.0 / (1.0 + tag.uses as f64).ln();
             }
+        }
+        let hidden = query_scalar!(
+            r#"select id as "id!" from releases where slot in (select id from hidden where what = 1)
+               or author in (select id from hidden where what = 0)"#
+        );
+        for release in hidden.fetch_all(&self.read).await? {
+            scores.remove(&release);
         }
         let mut ranked: Vec<(i64, f64)> = scores.into_iter().collect();
         ranked.sort_by(|one, two| two.1.total_cmp(&one.1).then(two.0.cmp(&one.0)));
@@ -631,16 +694,23 @@ impl Store {
     }
 
     /// Reads releases by their rows' ids, in that order.
-    async fn rows(&self, ids: &[i64]) -> Result<Vec<ReleaseRow>, StoreError> {
-        let json = serde_json::json!(ids).to_string();
+    pub(crate) async fn rows(&self, ids: &[i64]) -> Result<Vec<ReleaseRow>, StoreError> {
+        let (json, owner) = (serde_json::json!(ids).to_string(), self.owner.sql());
         let mut tags = self.row_tags(&json).await?;
         let rows = query!(
-            r#"select releases.id as "id!", slot, author, title, artist, date, license, cover, cover_size, track_count,
-               published_at, updated_at, coalesce(likes, 0) as "likes!: i64"
-               from json_each(?) as wanted join releases on releases.id = wanted.value
+            r#"select releases.id as "id!", slot, author, releases.title, releases.artist, date, license, cover, cover_size, accent,
+               track_count, published_at, updated_at, coalesce(likes, 0) as "likes!: i64",
+               exists (select 1 from likes where release = slot and track = 0 and author = ?2) as "liked!: bool",
+               exists (select 1 from saved where release = slot and track = 0) as "saved!: bool",
+               coalesce(sum(duration_ms), 0) as "duration_ms!: i64", coalesce(sum(tracks.size), 0) as "size!: i64",
+               coalesce(sum(have), 0) as "have!: i64"
+               from json_each(?1) as wanted join releases on releases.id = wanted.value
                left join like_totals on like_totals.release = slot and like_totals.track = 0
-               order by wanted.key"#,
-            json
+               left join tracks on tracks.id between releases.id * 256 and releases.id * 256 + 255
+               left join blobs on blobs.hash = tracks.blob
+               group by wanted.key order by wanted.key + 0"#,
+            json,
+            owner
         )
         .fetch_all(&self.read)
         .await?;
@@ -657,7 +727,13 @@ impl Store {
                     track_count: row::u16_of(row.track_count),
                     published_at: row::uint(row.published_at),
                     updated_at: row::uint(row.updated_at),
+                    accent: row.accent.map(row::u32_of),
+                    duration_ms: row::uint(row.duration_ms),
+                    size: row::uint(row.size),
+                    have: row::uint(row.have),
                     likes: row::u32_of(row.likes),
+                    liked: row.liked,
+                    saved: row.saved,
                     tags: tags.remove(&row.id).unwrap_or_default(),
                 })
             })
@@ -743,6 +819,38 @@ impl Store {
         sql.push(" group by release) as trend on trend.release = releases.slot");
     }
 
+    fn push_filter(&self, sql: &mut QueryBuilder<Sqlite>, filter: &ReleaseFilter) -> Result<(), StoreError> {
+        sql.push(" where true");
+        if let Some(tag) = &filter.tag {
+            let tag = normalize_tag(tag).map_err(|error| StoreError::Invalid(error.to_string()))?;
+            sql.push(" and releases.id in (select release from shown_tags where text = ")
+                .push_bind(tag)
+                .push(")");
+        }
+        if let Some(artist) = &filter.artist {
+            sql.push(" and releases.author = ").push_bind(artist.sql().to_vec());
+        }
+        if let Some(name) = &filter.artist_name {
+            let name = key(name);
+            sql.push(" and (artist_key = ").push_bind(name.clone());
+            sql.push(" or releases.author in (select author from profiles where name_key = ").push_bind(name);
+            sql.push("))");
+        }
+        if let Some(license) = &filter.license {
+            sql.push(" and license = ").push_bind(license.clone());
+        }
+        if filter.followed {
+            sql.push(" and releases.author in (select artist from follows union");
+            sql.push(" select artist from public_follows where author = ");
+            sql.push_bind(self.owner.sql().to_vec()).push(")");
+        }
+        if filter.liked {
+            sql.push(" and releases.slot in (select release from likes where track = 0 and author = ");
+            sql.push_bind(self.owner.sql().to_vec()).push(")");
+        }
+        Ok(())
+    }
+
     async fn follows(&self, artist: &PeerId) -> Result<bool, StoreError> {
         let (artist, owner) = (artist.sql(), self.owner.sql());
         let followed = query_scalar!(
@@ -775,27 +883,33 @@ pub(crate) fn codec(number: i64) -> Option<Codec> {
     Codec::ALL.get(usize::try_from(number).ok()?).copied()
 }
 
-fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &ReleaseFilter) -> Result<(), StoreError> {
-    sql.push(" where true");
-    if let Some(tag) = &filter.tag {
-        let tag = normalize_tag(tag).map_err(|error| StoreError::Invalid(error.to_string()))?;
-        sql.push(" and releases.id in (select release from shown_tags where text = ")
-            .push_bind(tag)
-            .push(")");
+/// Parts of a list that are counted one by one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    All,
+    Future,
+    Hidden,
+}
+
+impl ReleaseFilter {
+    fn narrows(&self) -> bool {
+        let words = [&self.tag, &self.artist_name, &self.license];
+        words.iter().any(|word| word.is_some()) || self.artist.is_some() || self.followed || self.liked
     }
-    if let Some(artist) = &filter.artist {
-        sql.push(" and releases.author = ").push_bind(artist.sql().to_vec());
+}
+
+fn push_future(sql: &mut QueryBuilder<Sqlite>, filter: &ReleaseFilter) {
+    sql.push(" and published_at > ").push_bind(row::int(filter.now.saturating_add(MAX_AHEAD_MS)));
+}
+
+/// Leaves out what the user hid, or keeps only that. An artist who is asked for is not hidden.
+fn push_hidden(sql: &mut QueryBuilder<Sqlite>, filter: &ReleaseFilter, out: bool) {
+    sql.push(if out { " and not (" } else { " and (" });
+    sql.push("releases.slot in (select id from hidden where what = 1)");
+    if filter.artist.is_none() {
+        sql.push(" or releases.author in (select id from hidden where what = 0)");
     }
-    if let Some(name) = &filter.artist_name {
-        let name = key(name);
-        sql.push(" and (artist_key = ").push_bind(name.clone());
-        sql.push(" or releases.author in (select author from profiles where name_key = ").push_bind(name);
-        sql.push("))");
-    }
-    if let Some(license) = &filter.license {
-        sql.push(" and license = ").push_bind(license.clone());
-    }
-    Ok(())
+    sql.push(")");
 }
 
 fn push_order(sql: &mut QueryBuilder<Sqlite>, filter: &ReleaseFilter, skip: i64) -> Result<(), StoreError> {
@@ -819,7 +933,10 @@ fn push_order(sql: &mut QueryBuilder<Sqlite>, filter: &ReleaseFilter, skip: i64)
             sql.push(" order by trend.score desc, published_at desc, releases.id desc");
         }
     }
-    sql.push(" limit ").push_bind(row::limit(filter.limit)).push(" offset ").push_bind(skip);
+    sql.push(" limit ")
+        .push_bind(row::limit(filter.limit))
+        .push(" offset ")
+        .push_bind(skip + i64::from(filter.offset));
     Ok(())
 }
 

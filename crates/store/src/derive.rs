@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use domain::{
     BlobHash, Kind, Record,
-    kinds::{BlobRef, Follow, Like, Profile, Release, Tag, Track, TrackList, id},
+    kinds::{BlobRef, Follow, Like, Profile, Release, Report, Tag, Track, TrackList, id},
 };
 use serde_json::json;
 use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::{
     StoreError,
+    apply::blocked_row,
     index::{self, Doc, DocKind},
     row::{self, Id},
     words::{key, word_set},
@@ -44,6 +45,7 @@ pub(crate) async fn record(
         id::TAG => tag(db, id, record).await,
         id::LIKE => like(db, id, record).await,
         id::FOLLOW => follow(db, id, record).await,
+        id::REPORT => report(db, id, record).await,
         _ => Ok(()),
     };
     match derived {
@@ -65,6 +67,9 @@ pub(crate) async fn undo(db: &mut SqliteConnection, id: i64, kind: i64) -> Resul
         }
         id::FOLLOW => {
             query!("delete from public_follows where id = ?", id).execute(db).await?;
+        }
+        id::REPORT => {
+            query!("delete from reports where id = ?", id).execute(db).await?;
         }
         _ => {}
     }
@@ -166,8 +171,8 @@ async fn insert_release(
     let (made, count) = (row::int(record.created_at), i64::from(release.track_count));
     query!(
         "insert into releases (id, slot, author, title, title_key, artist, artist_key, date, license, cover,
-         cover_size, track_count, track_list, track_list_size, published_at, updated_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         cover_size, track_count, track_list, track_list_size, published_at, updated_at, accent)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         id,
         slot,
         author,
@@ -183,7 +188,8 @@ async fn insert_release(
         list,
         list_size,
         published,
-        made
+        made,
+        release.accent
     )
     .execute(db)
     .await?;
@@ -391,6 +397,27 @@ async fn follow(db: &mut SqliteConnection, id: i64, record: &Record) -> Result<(
     query!("insert into public_follows (id, author, artist) values (?, ?, ?)", id, author, artist)
         .execute(db)
         .await?;
+    Ok(())
+}
+
+async fn report(db: &mut SqliteConnection, id: i64, record: &Record) -> Result<(), StoreError> {
+    let Some(report) = read::<Report>(record)? else { return Ok(()) };
+    if hidden(db, record).await? {
+        return Ok(());
+    }
+    let author = record.author.sql();
+    let ((what, target), reason) = (blocked_row(&report.entry), report.reason as i64);
+    query!(
+        "insert into reports (id, author, what, target, reason, note) values (?, ?, ?, ?, ?, ?)",
+        id,
+        author,
+        what,
+        target,
+        reason,
+        report.note
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod blobs;
 mod catalogue;
 mod derive;
 mod error;
+mod hidden;
 mod index;
 mod library;
 mod lock;
@@ -20,6 +21,7 @@ mod playlists;
 mod records;
 mod row;
 mod search;
+mod shown;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -32,12 +34,14 @@ pub use catalogue::{
     ReleaseRow, Sort, TRENDING_FOLLOWED_WEIGHT, TRENDING_WINDOW_MS, TagRow, TrackRow,
 };
 pub use error::StoreError;
-pub use library::{Followed, Item, LocalFile, MAX_HISTORY, Played, Saved};
+pub use hidden::{Hidden, MAX_HIDDEN, ReportRow};
+pub use library::{Followed, Item, LibraryTotals, LocalFile, MAX_HISTORY, Played, Saved};
 pub use lock::FolderLock;
 pub use open::{KEPT_COPIES, Store};
 pub use playlists::{MAX_PLAYLIST_ITEMS, MAX_PLAYLISTS, PlaylistEntry, PlaylistSummary, PrivatePlaylist};
 pub use row::{MAX_BATCH, MAX_LIMIT};
 pub use search::{Hit, HitKind};
+pub use shown::Shown;
 pub use state::{CachedPeer, Day, MAX_ADDRESSES, MAX_PEERS, MAX_TRAFFIC_BLOBS, MAX_TRAFFIC_DAYS, Traffic};
 
 /// Name of the database in a data folder.

@@ -7,7 +7,7 @@ use sqlx::{query, query_scalar};
 
 use crate::{
     Store, StoreError,
-    catalogue::codec,
+    catalogue::{ReleaseRow, codec},
     row::{self, Id},
     words::{key, words},
 };
@@ -26,6 +26,17 @@ pub struct Saved {
     pub track: Option<u16>,
     /// When.
     pub saved_at: u64,
+}
+
+/// How much the library's lists hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LibraryTotals {
+    /// Saved releases.
+    pub saved: u64,
+    /// Files of the user's own.
+    pub files: u64,
+    /// Plays.
+    pub history: u64,
 }
 
 /// Somebody the user follows.
@@ -173,6 +184,38 @@ impl Store {
             .collect()
     }
 
+    /// Lists saved releases that are still known, the last saved first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn saved_releases(&self, limit: u32, offset: u32) -> Result<Vec<ReleaseRow>, StoreError> {
+        let limit = row::limit(limit);
+        let ids = query_scalar!(
+            "select releases.id from saved join releases on releases.slot = saved.release
+             where track = 0 order by saved_at desc, releases.id limit ? offset ?",
+            limit,
+            offset
+        )
+        .fetch_all(&self.read)
+        .await?;
+        self.rows(&ids).await
+    }
+
+    /// Counts what the library's lists hold.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn library_totals(&self) -> Result<LibraryTotals, StoreError> {
+        let row = query!(
+            r#"select (select count(*) from saved join releases on releases.slot = saved.release where track = 0) as "saved!",
+               (select count(*) from files) as "files!", (select count(*) from history) as "history!""#
+        )
+        .fetch_one(&self.read)
+        .await?;
+        let [saved, files, history] = [row.saved, row.files, row.history].map(row::uint);
+        Ok(LibraryTotals { saved, files, history })
+    }
+
     /// Follows an artist, or changes whether that is public.
     ///
     /// # Errors
@@ -254,17 +297,24 @@ impl Store {
         Ok(id)
     }
 
-    /// Lists what was played, the last first; `before` is the id of the last entry of the page before.
+    /// Lists what was played, the last first; `before` is the id of the last entry of the page before,
+    /// `offset` how many more to pass over.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn history(&self, limit: u32, before: Option<i64>) -> Result<Vec<(i64, Played)>, StoreError> {
+    pub async fn history(
+        &self,
+        limit: u32,
+        before: Option<i64>,
+        offset: u32,
+    ) -> Result<Vec<(i64, Played)>, StoreError> {
         let (limit, before) = (row::limit(limit), before.unwrap_or(i64::MAX));
         let rows = query!(
             r#"select id, at, release, track, file, played_ms, finished as "finished: bool" from history
-               where id < ? order by id desc limit ?"#,
+               where id < ? order by id desc limit ? offset ?"#,
             before,
-            limit
+            limit,
+            offset
         )
         .fetch_all(&self.read)
         .await?;
@@ -359,6 +409,20 @@ impl Store {
         self.files_by_id(&ids).await
     }
 
+    /// Counts files whose title, artist and album hold every word of the query.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count_files(&self, query: &str) -> Result<u64, StoreError> {
+        let words = serde_json::json!(words(query)).to_string();
+        let count = query_scalar!(
+            "select count(*) from files
+             where not exists (select 1 from json_each(?) as word where instr(search_key, word.value) = 0)",
+            words
+        );
+        Ok(row::uint(count.fetch_one(&self.read).await?))
+    }
+
     /// Reads what is known of a file.
     ///
     /// # Errors
@@ -391,7 +455,7 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    async fn files_by_id(&self, ids: &[i64]) -> Result<Vec<(i64, LocalFile)>, StoreError> {
+    pub(crate) async fn files_by_id(&self, ids: &[i64]) -> Result<Vec<(i64, LocalFile)>, StoreError> {
         let ids = serde_json::json!(ids).to_string();
         let rows = query!(
             "select id, path, size, modified, title, artist, album, number, duration_ms, codec, sample_rate, channels,

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{PeerId, ReleaseId};
+use domain::{BlobHash, PeerId, ReleaseId};
 use sqlx::{query, query_as};
 
 use crate::{
@@ -59,6 +59,14 @@ pub struct Hit {
     pub artist: String,
     /// Who published it.
     pub artist_id: Option<PeerId>,
+    /// The title of the track's release.
+    pub release_title: Option<String>,
+    /// The release's cover, or the artist's image.
+    pub cover: Option<BlobHash>,
+    /// The cover's colour as `0xRRGGBB`.
+    pub accent: Option<u32>,
+    /// The track's length.
+    pub duration_ms: Option<u32>,
     /// How well it suits: comparable within one search.
     pub score: f64,
     /// Whether a word was taken for mistyped.
@@ -113,6 +121,7 @@ impl Store {
         }
         let mut hits = self.shown(&found.best(&terms, limit)).await?;
         hits.extend(self.tag_hits(&text).await?);
+        self.without_hidden(&mut hits).await?;
         hits.sort_by(|one, two| two.score.total_cmp(&one.score).then(one.kind.cmp(&two.kind)));
         hits.truncate(limit);
         Ok(hits)
@@ -210,12 +219,17 @@ impl Store {
                    from json_each(?)
                )
                select place as "place!: i64", name as "title!: String", name as "artist!: String",
-               null as "slot?: Vec<u8>", author as "author!: Vec<u8>"
+               null as "slot?: Vec<u8>", author as "author!: Vec<u8>", null as "release?: String",
+               (select blob from blob_refs where record = profiles.id and role = 5
+                and blob not in (select id from blocked where what = 2)) as "cover?: Vec<u8>",
+               null as "accent?: i64", null as "duration_ms?: i64"
                from wanted join profiles using (id) where kind = 1
                union all
-               select place, title, artist, slot, author from wanted join releases using (id) where kind = 2
+               select place, title, artist, slot, author, null, cover, accent, null
+               from wanted join releases using (id) where kind = 2
                union all
-               select place, tracks.title, coalesce(tracks.artist, releases.artist), slot, author
+               select place, tracks.title, coalesce(tracks.artist, releases.artist), slot, author, releases.title, cover,
+               accent, duration_ms
                from wanted join tracks using (id) join releases on releases.id = tracks.id >> 8 where kind = 3"#,
             ids
         )
@@ -269,6 +283,10 @@ impl Store {
             title: tag,
             artist: String::new(),
             artist_id: None,
+            release_title: None,
+            cover: None,
+            accent: None,
+            duration_ms: None,
             corrected: false,
         };
         Ok(tags.into_iter().map(hit).collect())
@@ -347,6 +365,10 @@ struct Shown {
     artist: String,
     slot: Option<Vec<u8>>,
     author: Vec<u8>,
+    release: Option<String>,
+    cover: Option<Vec<u8>>,
+    accent: Option<i64>,
+    duration_ms: Option<i64>,
 }
 
 #[derive(Default)]
@@ -387,6 +409,10 @@ impl Ranked {
             title: row.title,
             artist: row.artist,
             artist_id: Some(row::id(&row.author)?),
+            release_title: row.release,
+            cover: row.cover.map(|cover| row::id(&cover)).transpose()?,
+            accent: row.accent.map(row::u32_of),
+            duration_ms: row.duration_ms.map(row::u32_of),
             score: self.score,
             corrected: self.corrected,
         })

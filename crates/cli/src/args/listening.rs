@@ -32,6 +32,15 @@ pub(crate) struct ReleasesArgs {
     /// Only under this licence (SPDX)
     #[arg(long, value_name = "SPDX")]
     pub(crate) license: Option<String>,
+    /// Only by artists whom you follow
+    #[arg(long)]
+    pub(crate) followed: bool,
+    /// Only what you like
+    #[arg(long)]
+    pub(crate) liked: bool,
+    /// What shares tags with this release, the most similar first
+    #[arg(long, value_name = "RELEASE", conflicts_with_all = ["tag", "artist", "license", "followed", "liked", "offset"])]
+    pub(crate) similar_to: Option<IdText>,
     /// In which order
     #[arg(long, value_enum, default_value_t = Sort::New)]
     pub(crate) sort: Sort,
@@ -237,9 +246,12 @@ pub(crate) enum LibraryAction {
     },
     /// Lists what was played, latest first
     History {
-        /// At most so many
+        /// At most so many, 1,000 at most
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: u32,
+        /// After so many
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        offset: u32,
     },
     /// Forgets what was played
     ClearHistory,

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use node::api::ReportReason;
 
 use crate::id::{IdText, TrackText};
 
@@ -20,6 +21,21 @@ pub(crate) struct DaemonArgs {
     /// Neither looks for peers on the LAN nor is found there
     #[arg(long)]
     pub(crate) no_mdns: bool,
+    /// Serves the app to browsers on this machine, at a loopback address; the link has the key
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0", value_parser = loopback)]
+    pub(crate) web: Option<SocketAddr>,
+}
+
+/// Parses an address that only this machine reaches.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let addr: SocketAddr =
+        text.parse().map_err(|_| format!("`{text}` is not an address such as 127.0.0.1:0"))?;
+    match addr.ip().is_loopback() {
+        true => Ok(addr),
+        false => {
+            Err(format!("{addr} can be reached from elsewhere; the app is served at a loopback address only"))
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -119,6 +135,71 @@ pub(crate) enum BlockAction {
         /// The list's id
         list: IdText,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HideAction {
+    /// Hides
+    Add(HideArgs),
+    /// Shows again
+    Remove(HideArgs),
+    /// Lists what is hidden
+    List,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct HideArgs {
+    /// A release, by its id
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) release: Option<IdText>,
+    /// An artist, by their id
+    #[arg(long, value_name = "ARTIST")]
+    pub(crate) artist: Option<IdText>,
+    /// A tag
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// A release's id, or an artist's
+    pub(crate) id: IdText,
+    /// What is wrong
+    #[arg(value_enum, default_value_t = Reason::Other)]
+    pub(crate) reason: Reason,
+    /// More of it, at most 280 characters
+    #[arg(long)]
+    pub(crate) note: Option<String>,
+    /// Takes your report back
+    #[arg(long)]
+    pub(crate) remove: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Reason {
+    /// Something else; the note says what
+    Other,
+    /// It is not theirs to publish
+    NotTheirs,
+    /// It is not what it says it is, or the licence is not right
+    Mislabelled,
+    /// It only wants attention
+    Spam,
+    /// It is meant to hurt people
+    Harmful,
+}
+
+impl From<Reason> for ReportReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Other => Self::Other,
+            Reason::NotTheirs => Self::NotTheirs,
+            Reason::Mislabelled => Self::Mislabelled,
+            Reason::Spam => Self::Spam,
+            Reason::Harmful => Self::Harmful,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

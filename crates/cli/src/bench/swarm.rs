@@ -113,10 +113,15 @@ impl Pair {
         Ok(pair)
     }
 
+    /// What was published.
+    pub(super) fn release(&self) -> ReleaseId {
+        self.release
+    }
+
     /// The tracks, in the order of the files.
     pub(super) fn items(&self) -> impl Iterator<Item = QueueItem> + use<> {
         let release = self.release;
-        (1..=self.tracks).map(move |track| QueueItem { release, track })
+        (1..=self.tracks).map(move |track| QueueItem::Track { release, track })
     }
 
     /// Ends both.

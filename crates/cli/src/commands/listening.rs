@@ -3,19 +3,19 @@
 use std::{path::Path, time::Duration};
 
 use node::api::{
-    ApiError, Downloaded, Follows, Library, LibraryCommand, Peers, Play, Played, PlayerCommand, PlayerState,
-    PlaylistCommand, Playlists, ReleaseQuery, ReleaseRef, Releases, Request, SearchQuery, SearchResults,
-    Tags,
+    ApiError, Devices, Downloaded, Follows, Library, LibraryCommand, Peers, Play, Played, PlayerCommand,
+    PlayerState, PlaylistCommand, Playlists, Queue, QueueEntry, ReleaseQuery, ReleaseRef, Releases, Request,
+    SearchQuery, SearchResults, Tags,
 };
 
-use super::{Context, absolute};
+use super::{Context, PAGE, absolute};
 use crate::{
     args::{
         DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs,
         Switch, TagAction,
     },
     failure::Failure,
-    human,
+    human::{self, ShownPlayer},
     id::{IdText, TrackText},
     job::{self, Tell},
 };
@@ -39,10 +39,17 @@ impl Context<'_> {
     }
 
     pub(super) async fn releases(&self, args: ReleasesArgs) -> Result<(), Failure> {
+        let similar_to = match &args.similar_to {
+            Some(release) => Some(self.release(release).await?),
+            None => None,
+        };
         let request = Request::Releases(ReleaseQuery {
             tag: args.tag,
             artist: args.artist,
             license: args.license,
+            followed: args.followed,
+            liked: args.liked,
+            similar_to,
             sort: args.sort.into(),
             limit: Some(args.limit),
             offset: args.offset,
@@ -78,16 +85,27 @@ impl Context<'_> {
     }
 
     pub(super) async fn player(&self, action: PlayerAction) -> Result<(), Failure> {
-        let (queue, devices) =
-            (matches!(action, PlayerAction::Queue), matches!(action, PlayerAction::Devices));
+        if matches!(action, PlayerAction::Devices) {
+            return self.output.say(&self.ask::<Devices>(Request::Devices).await?);
+        }
+        let queue = matches!(action, PlayerAction::Queue);
         let command = self.player_command(action).await?;
         let state = self.ask::<PlayerState>(Request::Player(command)).await?;
-        if queue {
-            self.output.say_as(&state, || human::queue(&state))
-        } else if devices {
-            self.output.say_as(&state, || human::devices(&state.devices))
-        } else {
-            self.output.say(&state)
+        let shown = ShownPlayer { queue: self.queue().await?, state };
+        if queue { self.output.say_as(&shown, || human::queue(&shown)) } else { self.output.say(&shown) }
+    }
+
+    /// Reads all of the queue.
+    async fn queue(&self) -> Result<Vec<QueueEntry>, Failure> {
+        let mut entries: Vec<QueueEntry> = Vec::new();
+        loop {
+            let request = Request::Queue { offset: entries.len() as u32, limit: Some(PAGE) };
+            let page = self.ask::<Queue>(request).await?;
+            let ended = page.entries.len() < PAGE as usize;
+            entries.extend(page.entries);
+            if ended {
+                return Ok(entries);
+            }
         }
     }
 
@@ -133,8 +151,8 @@ impl Context<'_> {
                 LibraryCommand::Remove { release: self.release_id(&release).await? }
             }
             LibraryAction::AddFolder { folder } => return self.add_folder(&folder).await,
-            LibraryAction::History { limit } => {
-                let request = Request::Library(LibraryCommand::History { limit: Some(limit) });
+            LibraryAction::History { limit, offset } => {
+                let request = Request::Library(LibraryCommand::History { offset, limit: Some(limit) });
                 let library = self.ask::<Library>(request).await?;
                 return self.output.say_as(&library, || human::history(&library));
             }
@@ -159,7 +177,7 @@ impl Context<'_> {
             PlaylistAction::Create { title } => PlaylistCommand::Create { title },
             PlaylistAction::Rename { playlist, title } => PlaylistCommand::Rename { playlist, title },
             PlaylistAction::Add { playlist, tracks } => {
-                PlaylistCommand::Add { playlist, items: self.items(&tracks).await? }
+                PlaylistCommand::Add { playlist, items: self.items(&tracks).await?, at: None }
             }
             PlaylistAction::Move { playlist, from, to } => {
                 PlaylistCommand::Move { playlist, from: from.index(), to: to.index() }

@@ -6,15 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use node::api::{
-    ApiError, BlockCommand, Blocked, Done, IdentityRef, Invite, Profile, ProfileEdit, Publish, Published,
-    ReleaseRef, Request, Seeds,
+use node::{
+    api::{
+        ApiError, BlockCommand, Blocked, Done, Hidden, HideCommand, HideTarget, IdentityRef, Invite, Profile,
+        ProfileEdit, Publish, Published, ReleaseDetail, ReleaseRef, Request, Seeds,
+    },
+    domain::ReleaseId,
 };
 use qrcode::{QrCode, render::unicode::Dense1x2};
 
 use super::{Context, absolute};
 use crate::{
-    args::{BlockAction, IdentityAction, ProfileAction, PublishArgs},
+    args::{BlockAction, HideAction, HideArgs, IdentityAction, ProfileAction, PublishArgs, ReportArgs},
     failure::{Failure, at},
     id::IdText,
     job::{self, Tell},
@@ -96,6 +99,47 @@ impl Context<'_> {
 
     pub(super) async fn peers(&self) -> Result<(), Failure> {
         self.output.say(&self.connected().await?)
+    }
+
+    pub(super) async fn hide(&self, action: HideAction) -> Result<(), Failure> {
+        let command = match action {
+            HideAction::Add(args) => HideCommand::Add { what: self.hidden(args).await? },
+            HideAction::Remove(args) => HideCommand::Remove { what: self.hidden(args).await? },
+            HideAction::List => HideCommand::List,
+        };
+        self.output.say(&self.ask::<Hidden>(Request::Hide(command)).await?)
+    }
+
+    async fn hidden(&self, args: HideArgs) -> Result<HideTarget, Failure> {
+        Ok(match args {
+            HideArgs { release: Some(release), .. } => {
+                HideTarget::Release { release: self.release_id(&release).await? }
+            }
+            HideArgs { artist: Some(artist), .. } => {
+                HideTarget::Artist { artist: self.artist_id(&artist).await? }
+            }
+            HideArgs { tag, .. } => HideTarget::Tag { tag: tag.unwrap_or_default() },
+        })
+    }
+
+    pub(super) async fn report(&self, args: ReportArgs) -> Result<(), Failure> {
+        let id = self.blockable(&args.id).await?;
+        let release: ReleaseId = id.parse().map_err(|_| ApiError::new("id_unknown", "this is no id"))?;
+        let known = self.ask::<ReleaseDetail>(Request::Show { release }).await;
+        let (release, artist) = match known {
+            Ok(_) => (Some(release), None),
+            Err(_) => (None, id.parse().ok()),
+        };
+        let request = Request::Report {
+            release,
+            artist,
+            reason: args.reason.into(),
+            note: args.note,
+            remove: args.remove,
+        };
+        let done = self.ask::<Done>(request).await?;
+        let words = if args.remove { "Taken back." } else { "Your followers are told." };
+        self.output.say_as(&done, || format!("{words}\n"))
     }
 
     pub(super) async fn block(&self, action: BlockAction) -> Result<(), Failure> {

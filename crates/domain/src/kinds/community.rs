@@ -5,6 +5,8 @@ use crate::{BlobHash, Key, Kind, PeerId, RecordError, ReleaseId, text};
 
 /// Most links of a profile.
 const MAX_LINKS: usize = 8;
+/// Longest note of a report in characters.
+const MAX_NOTE: usize = 280;
 /// Most entries of a shared block list; its record has to fit [`crate::MAX_RECORD_LEN`] besides.
 const MAX_BLOCKED: usize = 90;
 
@@ -81,5 +83,64 @@ impl Kind for BlockList {
     fn check(&self) -> Result<(), RecordError> {
         text::line("name", &self.name, 100)?;
         text::at_most("entries", &self.entries, MAX_BLOCKED)
+    }
+}
+
+/// Somebody finds something wrong, and says so to those who follow them. Withdrawing it takes the report back.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Report {
+    /// What is reported.
+    #[n(0)]
+    pub entry: BlockEntry,
+    /// What is wrong with it.
+    #[n(1)]
+    pub reason: ReportReason,
+    /// More of it in words.
+    #[n(2)]
+    pub note: Option<String>,
+}
+
+/// What is wrong with something that is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ReportReason {
+    /// Something else; the note says what.
+    #[n(0)]
+    Other,
+    /// It is not theirs to publish.
+    #[n(1)]
+    NotTheirs,
+    /// It is not what it says it is, or the licence is not right.
+    #[n(2)]
+    Mislabelled,
+    /// It only wants attention.
+    #[n(3)]
+    Spam,
+    /// It is meant to hurt people.
+    #[n(4)]
+    Harmful,
+}
+
+impl ReportReason {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; 5] = [Self::Other, Self::NotTheirs, Self::Mislabelled, Self::Spam, Self::Harmful];
+}
+
+impl Kind for Report {
+    const ID: u16 = super::id::REPORT;
+    const NAME: &'static str = "report";
+
+    fn key(&self) -> Key {
+        let (what, id) = match &self.entry {
+            BlockEntry::Author(author) => (0, author.as_bytes()),
+            BlockEntry::Release(release) => (1, release.as_bytes()),
+            BlockEntry::Blob(blob) => (2, blob.as_bytes()),
+        };
+        Key::of(&[&[what], id])
+    }
+
+    fn check(&self) -> Result<(), RecordError> {
+        text::lines("note", self.note.as_deref().unwrap_or_default(), MAX_NOTE)
     }
 }

@@ -11,7 +11,7 @@ mod release;
 
 use std::collections::BTreeMap;
 
-pub use community::{BlockEntry, BlockList, Profile};
+pub use community::{BlockEntry, BlockList, Profile, Report, ReportReason};
 pub use listening::{Follow, Like, Playlist, PlaylistItem, Tag};
 pub use release::{BlobRef, Codec, Collaborator, License, MAX_TRACKS, Release, Track, TrackList};
 
@@ -35,6 +35,8 @@ pub mod id {
     pub const BLOCK_LIST: u16 = 7;
     /// Reserved for second devices and key rotation.
     pub const DEVICE: u16 = 8;
+    /// [`super::Report`]
+    pub const REPORT: u16 = 9;
 }
 
 type Check = fn(&Record) -> Result<(), RecordError>;
@@ -54,6 +56,7 @@ impl Default for Kinds {
             .with::<Playlist>()
             .with::<Follow>()
             .with::<BlockList>()
+            .with::<Report>()
     }
 }
 

@@ -18,6 +18,8 @@ const MAX_TAGS: usize = 10;
 const MAX_BLOB_SIZE: u64 = 16 << 30;
 /// Longest body that fits a record beside its envelope, which has at most 320 bytes without references.
 const MAX_INLINE: usize = MAX_RECORD_LEN - 320;
+/// The highest colour: three bytes, red first.
+const MAX_COLOUR: u32 = 0xFF_FF_FF;
 /// Longest list of tracks that travels as a blob of its own.
 const MAX_TRACK_LIST_SIZE: u64 = 256 << 10;
 
@@ -89,6 +91,9 @@ pub struct Release {
     /// One blob with the waveform of every track, 200 bytes each.
     #[n(12)]
     pub waveforms: Option<BlobRef>,
+    /// The cover's most vivid colour as `0xRRGGBB`, raw: whoever shows it sees to the contrast.
+    #[n(13)]
+    pub accent: Option<u32>,
 }
 
 /// One recording.
@@ -289,6 +294,7 @@ impl Kind for Release {
         text::lines("description", self.description.as_deref().unwrap_or_default(), MAX_DESCRIPTION)?;
         check_collaborators(self.collaborators.as_deref().unwrap_or_default())?;
         check_tags(self.tags.as_deref().unwrap_or_default())?;
+        self.accent.map_or(Ok(()), check_accent)?;
         self.check_tracks()
     }
 }
@@ -372,6 +378,13 @@ fn check_tags(tags: &[String]) -> Result<(), RecordError> {
         true => Ok(()),
         false => Err(RecordError::body("tag", format!("`{tag}` is not in its normal spelling"))),
     })
+}
+
+fn check_accent(accent: u32) -> Result<(), RecordError> {
+    match accent <= MAX_COLOUR {
+        true => Ok(()),
+        false => Err(RecordError::body("accent", format!("{accent:#x} is not a colour"))),
+    }
 }
 
 /// Accepts `YYYY`, `YYYY-MM` and `YYYY-MM-DD` (ISO 8601) without a calendar's finer points.

@@ -182,7 +182,7 @@ async fn a_release_shows_all_that_its_record_says_and_what_others_say_of_it() {
     put(&store, &[&release, &like(200, release.slot, 0), &like(3, release.slot, 0), &on_track]).await;
     store.save(&release.slot, Some(1), NOW).await.unwrap();
     let shown = store.release(&release.slot).await.unwrap().unwrap();
-    assert_eq!((shown.row.likes, shown.liked, shown.saved), (2, true, false));
+    assert_eq!((shown.row.likes, shown.row.liked, shown.row.saved), (2, true, false));
     assert_eq!((shown.description, shown.collaborators), (body.description, body.collaborators.unwrap()));
     let tracks: Vec<_> = shown.tracks.iter().map(|row| row.track.clone()).collect();
     assert_eq!(Some(tracks), body.tracks);

@@ -103,10 +103,10 @@ async fn the_history_pages_back_and_clears_from_the_disk() {
         let played = Played { item: item(number), at: NOW, played_ms: 1_000, finished: number % 2 == 0 };
         ids.push(store.played(&played).await.unwrap());
     }
-    let page = store.history(2, None).await.unwrap();
+    let page = store.history(2, None, 0).await.unwrap();
     assert_eq!(page.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[4], ids[3]]);
     assert_eq!(page[1].1, Played { item: item(4), at: NOW, played_ms: 1_000, finished: true });
-    assert_eq!(store.history(9, Some(ids[3])).await.unwrap().len(), 3);
+    assert_eq!(store.history(9, Some(ids[3]), 0).await.unwrap().len(), 3);
     assert!(store.forget_played(ids[0]).await.unwrap());
     assert!(!store.forget_played(ids[0]).await.unwrap());
     assert_eq!(store.clear_history().await.unwrap(), 4);

@@ -1,5 +1,6 @@
 //! The store's promises, each on a real database in a folder of its own.
 
+mod app;
 mod catalogue;
 mod faults;
 mod library;
@@ -84,6 +85,7 @@ fn album(title: &str, artist: &str, tracks: &[&str]) -> Release {
         description: None,
         tags: None,
         waveforms: None,
+        accent: None,
     }
 }
 

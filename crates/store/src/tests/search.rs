@@ -49,6 +49,10 @@ async fn a_hit_leads_to_its_track() {
         title: "Bachelorette".into(),
         artist: "Björk".into(),
         artist_id: Some(person(1).id()),
+        release_title: Some("Homogenic".into()),
+        cover: Some(blob("cover of Homogenic").hash),
+        accent: None,
+        duration_ms: Some(215_000),
         score: hits[0].score,
         corrected: false,
     };

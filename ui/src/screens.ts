@@ -1,0 +1,38 @@
+/** Which screen a route shows; each is fetched when it is first seen. */
+import type { Component } from 'svelte';
+import type { Route } from './lib/router.svelte';
+
+export type Section = 'home' | 'search' | 'library' | 'studio' | 'settings' | 'playing';
+
+export interface Screen {
+  name: string;
+  /** What is marked in the rail and the tabs. */
+  section: Section | undefined;
+  /** A change of it makes the screen anew. */
+  key: string;
+  load: () => Promise<{ default: Component }>;
+}
+
+type Entry = [Section | undefined, Screen['load']];
+
+const SCREENS: Record<string, Entry> = {
+  '': ['home', () => import('./screens/Home.svelte')],
+  browse: ['home', () => import('./screens/Browse.svelte')],
+  tag: ['search', () => import('./screens/Browse.svelte')],
+  search: ['search', () => import('./screens/Search.svelte')],
+  artist: [undefined, () => import('./screens/Artist.svelte')],
+  playing: ['playing', () => import('./screens/Playing.svelte')],
+  library: ['library', () => import('./screens/Library.svelte')],
+  playlist: ['library', () => import('./screens/Playlist.svelte')],
+  settings: ['settings', () => import('./screens/Settings.svelte')],
+  release: [undefined, () => import('./screens/Release.svelte')],
+};
+
+export function screenOf({ path }: Route): Screen {
+  const first = path[0] ?? '';
+  const name = first in SCREENS ? first : '';
+  const [section, load] = SCREENS[name]!;
+  // Search keeps its field while one types; other screens are new for a new subject.
+  const key = name === 'search' || name === 'settings' ? name : path.join('/');
+  return { name: name || 'home', section, key, load };
+}
