@@ -1,21 +1,37 @@
 # Each target installs what it needs. `make` alone lists them.
 MUSICDAO := target/release/musicdao
+APP := target/release/musicdao-app
 BENCHES := listen stream blob discovery search
 # A minute for each target; one input may take 20 seconds and 2 GiB, sanitizer included.
 FUZZING := -max_total_time=60 -timeout=20 -rss_limit_mb=2048 -len_control=0
 
 export MUSICDAO_SETUP
 
-.PHONY: help run build test bench fuzz fmt lint advisories
+.PHONY: help run app build package check-android test bench fuzz fmt lint advisories
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-run: build ## build MusicDAO and start its daemon
-	@exec $(MUSICDAO) daemon
+run: ## build MusicDAO and open it: in a window where there is a screen, else for a browser
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) --no-print-directory app && exec $(APP); \
+	else $(MAKE) --no-print-directory build && exec $(MUSICDAO) daemon --web 127.0.0.1:0; fi
+
+app: ## build target/release/musicdao-app, the window
+	@xtask/setup.sh app
+	@xtask/page.sh
+	@cargo build --release --package src-tauri
+
+package: ## build the Debian package, install it, start it, remove it
+	@xtask/setup.sh package
+	@xtask/package.sh
+
+check-android: ## check that the app type-checks for Android
+	@xtask/setup.sh android
+	@xtask/check-android.sh
 
 build: ## build target/release/musicdao
 	@xtask/setup.sh build
+	@xtask/page.sh
 	@MUSICDAO_COMMIT=$$(git describe --always --dirty --abbrev=12) cargo build --release --bin musicdao
 
 test: ## check everything

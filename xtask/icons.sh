@@ -8,8 +8,9 @@ cd "$(dirname "$0")/.."
 drawn=$(mktemp -d)
 trap 'rm -rf "$drawn"' EXIT
 
-# A launcher lays its own shape over the ground, and tints the one-coloured form by its shade.
-without_ground() { grep -v 'id="ground"' icons/mark.svg; }
+# A launcher lays its own shape over the ground and cuts off what is outside the middle 61 %, and tints the one-coloured
+# form as it likes.
+without_ground() { grep -v 'id="ground"' icons/mark.svg | sed 's/viewBox="0 0 64 64"/viewBox="-13 -13 90 90"/'; }
 without_ground >"$drawn/foreground.svg"
 without_ground | sed 's/stroke="#F[0-9A-F]*"/stroke="#FFF"/' >"$drawn/monochrome.svg"
 printf '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><path fill="#121110" d="M0 0H64V64H0Z"/></svg>\n' \
@@ -21,7 +22,7 @@ cat >"$drawn/icons.json" <<'MANIFEST'
   "bg_color": "#121110",
   "android_bg": "background.svg",
   "android_fg": "foreground.svg",
-  "android_fg_scale": 78,
+  "android_fg_scale": 100,
   "android_monochrome": "monochrome.svg"
 }
 MANIFEST

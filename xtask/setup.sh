@@ -1,15 +1,25 @@
 #!/bin/sh
 # Installs what MusicDAO needs of Debian and rustup and what is missing; says nothing where all is there.
-#   xtask/setup.sh build   to compile and run
-#   xtask/setup.sh test    to compile, run and test
+#   xtask/setup.sh build     to compile and run the program
+#   xtask/setup.sh app       to compile and run the window, too
+#   xtask/setup.sh package   to make and try the Debian package
+#   xtask/setup.sh android   to check the app's types for Android
+#   xtask/setup.sh test      to compile, run and test all of it; Android's part is left out where SKIP_ANDROID=1
 # MUSICDAO_SETUP=skip trusts the machine as it is.
 set -eu
 
 # A linker for .cargo/config.toml, C and CMake for libopus and SQLite, ALSA's headers for the sound.
 build="build-essential pkg-config clang mold cmake libasound2-dev"
+# The window and its tray.
+app="libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev file"
+# A screen nobody sees, a bus and a check of the menu entry for the package.
+package="xvfb xauth dbus desktop-file-utils"
+# Android's std is built from Debian's source by Debian's compiler; C is compiled, not linked.
+android="rustc-web cargo-web rust-web-src clang-19 lld-19 llvm-19 libc6-dev-arm64-cross"
 # Songs and their transcoding; a sound server whose output can be recorded; a bus for the media keys;
-# links between network namespaces; clocks that are off.
-tests="asc-music ffmpeg pulseaudio pulseaudio-utils libasound2-plugins dbus iproute2 util-linux libfaketime"
+# links between network namespaces; clocks that are off; a screen nobody sees, and who presses the window's buttons.
+tests="asc-music ffmpeg pulseaudio pulseaudio-utils libasound2-plugins dbus iproute2 util-linux libfaketime
+webkit2gtk-driver xvfb"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -43,6 +53,15 @@ find_rust() {
     exit 1
 }
 
+# What builds the page asks for this much.
+find_node() {
+    is_new='const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || a === 20 && b >= 19 ? 0 : 1)'
+    command -v npm >/dev/null || install_packages nodejs npm
+    node --eval "$is_new" && return 0
+    say "Node.js is older than 20.19: https://nodejs.org"
+    exit 1
+}
+
 add_component() {
     cargo "$2" --version >/dev/null 2>&1 && return 0
     say "Installing the Rust component $1"
@@ -53,9 +72,15 @@ cd "$(dirname "$0")/.."
 [ "${MUSICDAO_SETUP:-}" != skip ] || exit 0
 case "${1:-}" in
 build) packages=$build ;;
-test) packages="$build $tests" ;;
+app) packages="$build $app" ;;
+package) packages="$build $app $package" ;;
+android) packages="$build $android" ;;
+test)
+    packages="$build $app $tests"
+    [ "${SKIP_ANDROID:-}" = 1 ] || packages="$packages $android"
+    ;;
 *)
-    say "usage: xtask/setup.sh build | test"
+    say "usage: xtask/setup.sh build | app | package | android | test"
     exit 2
     ;;
 esac
@@ -69,6 +94,7 @@ command -v apt-get >/dev/null || {
 # shellcheck disable=SC2086
 install_packages $packages
 find_rust
+[ "$1" = android ] || find_node
 if [ "$1" = test ]; then
     add_component rustfmt fmt
     add_component clippy clippy

@@ -62,6 +62,10 @@ deny=$(xtask/tool.sh cargo-deny)
 begin "fixtures"
 cargo xtask fixtures
 
+# The window has it within itself, and so has the program.
+begin "page"
+xtask/page.sh
+
 begin "format"
 cargo fmt --all --check
 
@@ -74,9 +78,9 @@ begin "licences and bans"
 begin "lints"
 cargo clippy --workspace --all-targets -- -D warnings
 
-# The end-to-end tests start it.
-begin "program"
-cargo build --bin musicdao
+# The end-to-end tests start them.
+begin "program and window"
+cargo build --package cli --package src-tauri
 
 begin "tests"
 run_tests
@@ -86,6 +90,13 @@ refuse_skips
 
 begin "tests in the documentation"
 cargo test --workspace --doc
+
+if [ "${SKIP_ANDROID:-}" = 1 ]; then
+    printf '\n== not checked: types for Android (SKIP_ANDROID=1)\n'
+else
+    begin "types for Android"
+    xtask/check-android.sh
+fi
 
 begin "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

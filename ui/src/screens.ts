@@ -25,6 +25,7 @@ const SCREENS: Record<string, Entry> = {
   library: ['library', () => import('./screens/Library.svelte')],
   playlist: ['library', () => import('./screens/Playlist.svelte')],
   settings: ['settings', () => import('./screens/Settings.svelte')],
+  welcome: [undefined, () => import('./screens/Welcome.svelte')],
   release: [undefined, () => import('./screens/Release.svelte')],
 };
 

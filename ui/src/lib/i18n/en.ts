@@ -182,6 +182,7 @@ export const en = {
     addFolder: 'Add a folder',
     folder: 'Folder on this computer',
     folderHint: 'For example /home/you/Music',
+    choose: 'Choose…',
     folderText: 'Songs in it are listed here and can be played. They stay where they are, and private.',
     added: 'The folder is in your library.',
     filter: 'Filter your files',
@@ -208,7 +209,7 @@ export const en = {
     gone: 'This playlist is not here any more',
   },
   share: {
-    title: 'Share',
+    titleOf: (title: string) => `Share ${title}`,
     text: 'Whoever opens the link, or scans the code with a phone, gets to this music.',
     code: 'QR code of the link',
     link: 'Link',

@@ -180,6 +180,7 @@ export const nl: Messages = {
     addFolder: 'Map toevoegen',
     folder: 'Map op deze computer',
     folderHint: 'Bijvoorbeeld /home/jij/Muziek',
+    choose: 'Kiezen…',
     folderText: 'De nummers erin staan hier en kunnen worden afgespeeld. Ze blijven waar ze zijn, en privé.',
     added: 'De map staat in je bibliotheek.',
     filter: 'Filter je bestanden',
@@ -206,7 +207,7 @@ export const nl: Messages = {
     gone: 'Deze afspeellijst is er niet meer',
   },
   share: {
-    title: 'Delen',
+    titleOf: (title) => `${title} delen`,
     text: 'Wie de link opent, of de code met een telefoon scant, komt bij deze muziek.',
     code: 'QR-code van de link',
     link: 'Link',

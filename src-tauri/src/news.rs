@@ -1,0 +1,90 @@
+//! Notifications of releases by artists whom the user follows, for whoever asked for them.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use node::{
+    Api,
+    api::{Event, ReleaseInfo, ReleaseQuery, Request, Response, Sort},
+    domain::ReleaseId,
+};
+use tauri::{AppHandle, Manager};
+use tauri_plugin_notification::NotificationExt;
+
+use crate::page::Page;
+
+/// The setting that asks for them.
+const SETTING: &str = "notify_releases";
+/// What was published longer ago is no news, though it may arrive now.
+const RECENT: Duration = Duration::from_secs(3 * 24 * 3600);
+/// Most at once; a crowd of notifications is read by nobody.
+const MOST: usize = 3;
+/// Releases of which it is remembered that they were told.
+const TOLD: usize = 256;
+
+/// What was told already.
+#[derive(Default)]
+pub(crate) struct News {
+    told: VecDeque<ReleaseId>,
+}
+
+impl News {
+    /// Tells the user of releases among these events.
+    pub(crate) async fn heard(&mut self, app: &AppHandle, api: &Arc<dyn Api>, events: &[Event]) {
+        let arrived: Vec<ReleaseId> = events.iter().filter_map(release).collect();
+        if arrived.is_empty() || !is_wanted(api).await {
+            return;
+        }
+        let newest = ReleaseQuery {
+            followed: true,
+            sort: Sort::New,
+            limit: Some(arrived.len().min(100) as u32),
+            ..ReleaseQuery::default()
+        };
+        let Ok(Response::Releases(newest)) = api.call(Request::Releases(newest)).await else { return };
+        for release in self.fresh(newest.releases, &arrived, now_ms()) {
+            let body = format!("{} · {}", release.title, release.artist);
+            let shown =
+                app.notification().builder().title(app.state::<Page>().words().released).body(body).show();
+            if let Err(error) = shown {
+                tracing::warn!(%error, "no notification can be shown");
+            }
+        }
+    }
+
+    /// Picks what is news, and remembers it.
+    fn fresh(&mut self, newest: Vec<ReleaseInfo>, arrived: &[ReleaseId], now_ms: u64) -> Vec<ReleaseInfo> {
+        let since = now_ms.saturating_sub(RECENT.as_millis() as u64);
+        let is_news = |release: &ReleaseInfo| {
+            !release.mine
+                && release.published_at >= since
+                && arrived.contains(&release.release_id)
+                && !self.told.contains(&release.release_id)
+        };
+        let mut fresh: Vec<_> = newest.into_iter().filter(is_news).collect();
+        self.told.extend(fresh.iter().map(|release| release.release_id));
+        self.told.drain(..self.told.len().saturating_sub(TOLD));
+        fresh.truncate(MOST);
+        fresh
+    }
+}
+
+fn release(event: &Event) -> Option<ReleaseId> {
+    match event {
+        Event::Release { release_id, .. } => Some(*release_id),
+        _ => None,
+    }
+}
+
+async fn is_wanted(api: &Arc<dyn Api>) -> bool {
+    let setting = api.call(Request::ConfigGet { key: Some(SETTING.to_owned()) }).await;
+    matches!(setting, Ok(Response::Config(values)) if values.config.get(SETTING).is_some_and(|on| on == true))
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,71 @@
+/** A node that answers as a test says, and remembers what it was asked. */
+import { Failure, provide, type Backend, type Connection, type Event, type Method } from '../src/lib/backend';
+
+type Answer = (params: never) => unknown;
+
+export class TestNode implements Backend {
+  readonly kind = 'web';
+  readonly asked: { method: Method; params: unknown }[] = [];
+  answers: Partial<Record<Method, Answer>> = {};
+  assets = new Map<string, Blob>();
+  #events = new Set<(event: Event) => void>();
+
+  constructor(answers: Partial<Record<Method, Answer>> = {}) {
+    this.answers = answers;
+    provide(this);
+  }
+
+  async call(method: Method, ...rest: unknown[]): Promise<never> {
+    this.asked.push({ method, params: rest[0] });
+    const answer = this.answers[method];
+    if (!answer) throw new Failure('not_asked_for', method);
+    return answer(rest[0] as never) as never;
+  }
+
+  /** What was asked by one method, in order. */
+  params(method: Method): unknown[] {
+    return this.asked.filter((asked) => asked.method === method).map(({ params }) => params);
+  }
+
+  tell(event: Event): void {
+    for (const hear of this.#events) hear(event);
+  }
+
+  onEvent(hear: (event: Event) => void): () => void {
+    this.#events.add(hear);
+    return () => this.#events.delete(hear);
+  }
+
+  onConnection(hear: (connection: Connection) => void): () => void {
+    hear('open');
+    return () => {};
+  }
+
+  async asset(hash: string): Promise<Blob> {
+    const found = this.assets.get(hash);
+    if (!found) throw new Failure('blob_not_found', hash);
+    return found;
+  }
+
+  async choose(): Promise<[]> {
+    return [];
+  }
+
+  async bring(): Promise<string> {
+    throw new Failure('not_asked_for', 'bring');
+  }
+
+  onDrag(): () => void {
+    return () => {};
+  }
+
+  onOpened(): () => void {
+    return () => {};
+  }
+
+  async saveBackup(): Promise<boolean> {
+    return false;
+  }
+
+  async restoreBackup(): Promise<void> {}
+}
