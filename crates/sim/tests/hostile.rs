@@ -348,34 +348,6 @@ fn authors_without_end_are_taken_slowly_even_in_a_comparison() {
 }
 
 #[test]
-fn strangers_that_compare_without_end_do_not_keep_a_newcomer_out() {
-    let mut swarm = Swarm::new(1, 20);
-    let records = playlists(&anybody(1), 0..100, DAWN);
-    swarm.seed_records(0, &records);
-    let strangers: Vec<usize> = (0..16).map(|_| swarm.add()).collect();
-    for &stranger in &strangers {
-        swarm.puppet(stranger);
-        swarm.connect(stranger, 0);
-    }
-    swarm.run_for(Duration::from_secs(1));
-    let question =
-        Message::Range(wire::Frame { session: 1, since: 0, frame: Bytes::from_static(&[0x61]) }).encode();
-    let ask = |swarm: &mut Swarm, times: usize| {
-        for &stranger in strangers.iter().flat_map(|stranger| std::iter::repeat_n(stranger, times)) {
-            swarm.say(stranger, 0, question.clone());
-        }
-        swarm.run_for(Duration::from_millis(200));
-    };
-    ask(&mut swarm, 100);
-    let newcomer = swarm.add();
-    swarm.join(newcomer, 0);
-    for _ in 0..25 {
-        ask(&mut swarm, 1);
-    }
-    assert_eq!(swarm.peer(newcomer).len(), 100);
-}
-
-#[test]
 fn nobody_is_made_to_block_or_drop_what_is_its_own() {
     let mut swarm = Swarm::new(3, 21).join_all();
     let mine = swarm.publish(1, &profile("mine")).unwrap();

@@ -296,8 +296,8 @@ mod tests {
         let identity = Identity::from_secret(&[1; 32]);
         let now = Now::default();
         let mut peer = Peer::new(Config::default(), identity, Kinds::default(), Loaded::default(), 1, now);
-        let [neighbor, stranger] = [2, 3].map(|number| PeerId::from_bytes([number; 32]));
-        for id in [neighbor, stranger] {
+        let [neighbor, stranger, more @ ..] = [2, 3, 4, 5, 6].map(|number| PeerId::from_bytes([number; 32]));
+        for id in more.into_iter().chain([neighbor, stranger]) {
             peer.handle(Input::Up { peer: id, addrs: Vec::new() }, now);
         }
         let join = Message::Gossip(Bytes::from_static(&[0, 0, 0])).encode();
@@ -306,5 +306,10 @@ mod tests {
         while peer.has_checks(stranger, 1) {}
         assert!(peer.has_checks(neighbor, 1));
         assert!(!peer.has_checks(stranger, 1));
+        for id in more {
+            while peer.has_time(id) {}
+        }
+        assert!(!peer.has_time(stranger));
+        assert!(peer.has_time(neighbor));
     }
 }

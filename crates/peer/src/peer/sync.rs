@@ -363,7 +363,7 @@ impl Peer {
     }
 
     /// Says whether a peer's comparison is answered at all.
-    fn has_time(&mut self, peer: PeerId) -> bool {
+    pub(super) fn has_time(&mut self, peer: PeerId) -> bool {
         let now = self.now.elapsed;
         let own = |link: &mut Link| link.comparisons.take(1, now);
         self.afford(peer) && (self.neighbor(peer).is_some_and(own) || self.comparisons.take(1, now))
