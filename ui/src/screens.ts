@@ -24,6 +24,7 @@ const SCREENS: Record<string, Entry> = {
   playing: ['playing', () => import('./screens/Playing.svelte')],
   library: ['library', () => import('./screens/Library.svelte')],
   playlist: ['library', () => import('./screens/Playlist.svelte')],
+  studio: ['studio', () => import('./screens/Studio.svelte')],
   settings: ['settings', () => import('./screens/Settings.svelte')],
   welcome: [undefined, () => import('./screens/Welcome.svelte')],
   release: [undefined, () => import('./screens/Release.svelte')],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { contrast, ink, readable, unpack } from '../src/lib/colour';
 
-const GROUNDS = [0x121110, 0x1b1a18, 0xfaf8f5, 0xf3efe9];
+const GROUNDS = [0x121110, 0x1b1a18, 0x272522, 0xfaf8f5, 0xf3efe9, 0xe9e3da];
 const parse = (colour: string) => unpack(Number.parseInt(colour.slice(1), 16));
 
 describe('the accent', () => {

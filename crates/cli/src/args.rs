@@ -69,6 +69,14 @@ pub(crate) enum Command {
     Play(PlayArgs),
     /// Saves the files of a release into a folder, and shares them on
     Download(DownloadArgs),
+    /// Lists the releases that are kept whole on this disk, or are to be
+    Downloads,
+    /// Shows the words of a track, where its file has some
+    Lyrics {
+        /// A release's id with the number of a track
+        #[arg(value_name = "RELEASE/N")]
+        track: TrackText,
+    },
     /// Commands the daemon's player
     #[command(subcommand)]
     Player(PlayerAction),
@@ -150,6 +158,16 @@ pub(crate) enum Command {
         /// Draws the link as a QR code, too
         #[arg(long)]
         qr: bool,
+    },
+    /// Prints a link that leads to a release or an artist
+    Share {
+        /// A release's id, or an artist's
+        id: IdText,
+    },
+    /// Opens a link to a release or an artist, and joins by it
+    Open {
+        /// A link that begins with `musicdao:`
+        link: String,
     },
     /// Joins by a friend's link
     Join {

@@ -7,8 +7,8 @@ use std::{
 
 use node::{
     api::{
-        ApiError, Peers, QueueItem, ReleaseDetail, ReleaseInfo, ReleaseQuery, ReleaseRef, Releases, Request,
-        Stats, Status,
+        ApiError, Downloads, Peers, QueueItem, ReleaseDetail, ReleaseInfo, ReleaseQuery, ReleaseRef,
+        Releases, Request, Stats, Status,
     },
     domain::{PeerId, ReleaseId},
 };
@@ -64,6 +64,8 @@ impl Context<'_> {
             Command::Show { release } => self.show(&release).await,
             Command::Play(args) => self.play(args).await,
             Command::Download(args) => self.download(args).await,
+            Command::Downloads => self.output.say(&self.ask::<Downloads>(Request::Downloads).await?),
+            Command::Lyrics { track } => self.lyrics(&track).await,
             Command::Player(action) => self.player(action).await,
             Command::Library(action) => self.library(action).await,
             Command::Playlist(action) => self.playlist(action).await,
@@ -76,6 +78,8 @@ impl Context<'_> {
             Command::Withdraw { release } => self.withdraw(&release).await,
             Command::Seed { release, remove, .. } => self.seed(release, remove).await,
             Command::Invite { qr } => self.invite(qr).await,
+            Command::Share { id } => self.share(&id).await,
+            Command::Open { link } => self.open(link).await,
             Command::Join { invite } => self.join(invite).await,
             Command::Peers => self.peers().await,
             Command::Hide(action) => self.hide(action).await,

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use node::{
     api::{
-        Blocked, ConfigValues, Devices, Doctor, Done, Downloaded, Follows, Hidden, HideTarget, IdentityRef,
-        Invite, Library, Path, Peers, PlaySource, Played, PlayerState, Playlists, Profile, Published,
-        QueueEntry, ReleaseDetail, ReleaseInfo, ReleaseRef, Releases, SearchResults, Seeds, Source, Stats,
-        Status, Tags, TrackInfo,
+        Blocked, ConfigValues, Devices, Doctor, Done, Downloaded, Downloads, Follows, Hidden, HideTarget,
+        IdentityRef, Invite, Library, Lyrics, Opened, Path, Peers, PlaySource, Played, PlayerState,
+        Playlists, Profile, Published, QueueEntry, ReleaseDetail, ReleaseInfo, ReleaseRef, Releases,
+        SearchResults, Seeds, Source, Stats, Status, Tags, TrackInfo,
     },
     domain::ReleaseId,
 };
@@ -242,6 +242,47 @@ impl Human for Downloaded {
         let rows =
             self.files.iter().map(|file| format!("{:>9}  {}\n", size(file.size), clean_lines(&file.path)));
         rows.collect()
+    }
+}
+
+impl Human for Downloads {
+    fn human(&self) -> String {
+        if self.downloads.is_empty() {
+            return "Nothing is kept yet: `musicdao download RELEASE`, or `musicdao seed RELEASE`.\n"
+                .to_owned();
+        }
+        let rows = self.downloads.iter().map(|one| {
+            let here = if one.have_bytes >= one.total_bytes {
+                "all".to_owned()
+            } else {
+                format!("{} %", one.have_bytes * 100 / one.total_bytes.max(1))
+            };
+            let folder = one.folder.clone().unwrap_or_default();
+            [short(one.release.release_id), one.release.title.clone(), here, yes(one.seeded), folder]
+        });
+        table([Left("RELEASE"), Left("TITLE"), Right("HERE"), Left("SEEDED"), Left("FOLDER")], rows)
+    }
+}
+
+impl Human for Lyrics {
+    fn human(&self) -> String {
+        let none = || "The file has no words in it.".to_owned();
+        format!("{}\n", self.text.as_deref().map_or_else(none, clean_lines))
+    }
+}
+
+impl Human for Opened {
+    fn human(&self) -> String {
+        let mut text = match (self.kind.as_str(), self.known) {
+            ("joined", _) => "Joined.\n".to_owned(),
+            ("release", true) => format!("It is here: `musicdao show {}`\n", self.id),
+            (_, true) => format!("They are known here: `musicdao releases --artist {}`\n", self.id),
+            (kind, false) => format!("The {kind} {} has not arrived yet.\n", short(&self.id)),
+        };
+        if let Some(error) = &self.unreachable {
+            let _ = writeln!(text, "Whoever gave the link is not reached: {}", clean_lines(&error.message));
+        }
+        text
     }
 }
 
@@ -551,6 +592,7 @@ mod tests {
             shown::<Seeds>(json!({ "seeds": [] })),
             shown::<Devices>(json!({ "devices": [] })),
             shown::<Hidden>(json!({ "hidden": [] })),
+            shown::<Downloads>(json!({ "downloads": [] })),
         ];
         for text in &texts {
             assert!(text.contains('`'), "{text}");

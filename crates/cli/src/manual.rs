@@ -13,10 +13,10 @@ use crate::{
 
 /// All commands, in the order and under the headings in which they are listed.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Listen", &["search", "releases", "show", "play", "download", "player"]),
+    ("Listen", &["search", "releases", "show", "play", "download", "downloads", "lyrics", "player"]),
     ("Keep", &["library", "playlist", "like", "unlike", "follow", "tag", "hide"]),
     ("Publish", &["profile", "publish", "withdraw", "seed"]),
-    ("Connect", &["daemon", "stop", "invite", "join", "peers", "report", "block"]),
+    ("Connect", &["daemon", "stop", "invite", "share", "open", "join", "peers", "report", "block"]),
     ("Look after it", &["status", "stats", "config", "identity", "doctor", "bench", "completions", "man"]),
 ];
 

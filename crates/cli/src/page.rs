@@ -5,7 +5,7 @@ use rust_embed::RustEmbed;
 
 /// What `npm run build` left; nothing where it was not run.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../ui/dist"]
+#[folder = "../../ui/dist"]
 #[allow_missing = true]
 struct Files;
 

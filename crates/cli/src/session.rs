@@ -59,7 +59,7 @@ answers! {
     Player(PlayerState), Downloaded(Downloaded), Tags(Tags), ReleaseRef(ReleaseRef), Blocked(Blocked),
     Follows(Follows), Library(Library), Playlists(Playlists), Seeds(Seeds), Stats(Stats),
     Doctor(Doctor), Config(ConfigValues), Identity(IdentityRef), Done(Done), Queue(Queue), Devices(Devices),
-    Hidden(Hidden), TagsTop(TagsTop),
+    Hidden(Hidden), TagsTop(TagsTop), Link(Link), Opened(Opened), Downloads(Downloads), Lyrics(Lyrics),
 }
 
 impl Session {

@@ -182,6 +182,35 @@ checks: Array<Check>, };
 export type Done = Record<symbol, never>;
 
 /**
+ * One release that is kept, or is to be.
+ */
+export type DownloadInfo = { 
+/**
+ * Which.
+ */
+release: ReleaseInfo, 
+/**
+ * Bytes of it that are here.
+ */
+have_bytes: number, 
+/**
+ * All its bytes.
+ */
+total_bytes: number, 
+/**
+ * Whether some of it is on its way.
+ */
+active: boolean, 
+/**
+ * Whether it is kept and served until one says otherwise.
+ */
+seeded: boolean, 
+/**
+ * Where its files were last saved to.
+ */
+folder: string | null, };
+
+/**
  * What was saved where.
  */
 export type Downloaded = { 
@@ -189,6 +218,118 @@ export type Downloaded = {
  * In playing order.
  */
 files: Array<SavedFile>, };
+
+/**
+ * What is kept whole on this disk.
+ */
+export type Downloads = { 
+/**
+ * Latest first.
+ */
+downloads: Array<DownloadInfo>, };
+
+/**
+ * What would be published.
+ */
+export type Draft = { 
+/**
+ * The files' album, else the first title.
+ */
+title: string, 
+/**
+ * The files' artist, else the profile's name; empty where neither is known.
+ */
+artist: string, 
+/**
+ * The files'.
+ */
+date: string | null, 
+/**
+ * The files', where it is one that can be published (SPDX).
+ */
+license: string | null, 
+/**
+ * From the files' genres.
+ */
+tags: Array<string>, 
+/**
+ * A picture beside the files, else in them.
+ */
+cover: DraftCover | null, 
+/**
+ * In the album's order where the files tell one.
+ */
+tracks: Array<DraftTrack>, 
+/**
+ * What is no track, and why; the first 1,000.
+ */
+skipped: Array<Skipped>, };
+
+/**
+ * The cover of a draft.
+ */
+export type DraftCover = { 
+/**
+ * A file to publish.
+ */
+path: string, 
+/**
+ * By this it is loaded as other images are, until it is published or discarded.
+ */
+hash: string, 
+/**
+ * Its most vivid colour, `0xRRGGBB`.
+ */
+accent: number | null, };
+
+/**
+ * One file of a draft.
+ */
+export type DraftTrack = { 
+/**
+ * Where it is.
+ */
+path: string, 
+/**
+ * By its tags, else its name.
+ */
+title: string, 
+/**
+ * By its tags.
+ */
+artist: string | null, 
+/**
+ * By its tags.
+ */
+album: string | null, 
+/**
+ * By its tags.
+ */
+number: number | null, 
+/**
+ * Exact length.
+ */
+duration_ms: number, 
+/**
+ * How it is encoded; empty where it could not be read.
+ */
+codec: string, 
+/**
+ * Bytes.
+ */
+size: number, 
+/**
+ * Integrated loudness in LUFS.
+ */
+loudness: number | null, 
+/**
+ * What is odd about it, in words.
+ */
+warnings: Array<string>, 
+/**
+ * Why it cannot be published.
+ */
+error: ApiError | null, };
 
 /**
  * What the node tells unasked. A reader that stops reading misses events; it never stalls the node.
@@ -539,6 +680,15 @@ files: number,
 history: number, };
 
 /**
+ * A link to share.
+ */
+export type Link = { 
+/**
+ * A `musicdao:` link.
+ */
+link: string, };
+
+/**
  * One private file.
  */
 export type LocalFile = { 
@@ -566,6 +716,36 @@ album: string | null,
  * Exact length.
  */
 duration_ms: number, };
+
+/**
+ * The words of a track.
+ */
+export type Lyrics = { 
+/**
+ * With line breaks; none where the file has none.
+ */
+text: string | null, };
+
+/**
+ * What a link leads to.
+ */
+export type Opened = { 
+/**
+ * `joined`, `release` or `artist`.
+ */
+kind: string, 
+/**
+ * The release or the artist; the peer for a plain invite.
+ */
+id: string, 
+/**
+ * Whether the release or the artist is known here by now.
+ */
+known: boolean, 
+/**
+ * Why whoever gave the link could not be reached.
+ */
+unreachable: ApiError | null, };
 
 /**
  * How a peer is reached.
@@ -1043,9 +1223,17 @@ total: number, };
  */
 export type Publish = { 
 /**
- * Files, and folders whose files are taken in order.
+ * Files, and folders whose files are taken in order; not looked at where `tracks` are given.
  */
 paths: Array<string>, 
+/**
+ * The tracks one by one, in the album's order.
+ */
+tracks: Array<PublishTrack>, 
+/**
+ * Which own release this is a new version of: it keeps its id, and what is not said here stays as it was.
+ */
+replaces: string | null, 
 /**
  * By default the files' album, else the first title.
  */
@@ -1059,21 +1247,58 @@ artist: string | null,
  */
 license: string | null, 
 /**
- * By default the files'.
+ * By default the files'; empty removes it.
  */
 date: string | null, 
 /**
  * The artist's own tags.
  */
-tags: Array<string>, 
+tags: Array<string> | null, 
+/**
+ * Liner notes; empty removes them.
+ */
+description: string | null, 
+/**
+ * Who else made it.
+ */
+collaborators: Array<Credit> | null, 
 /**
  * An image file; by default the files' cover.
  */
 cover: string | null, 
 /**
+ * Publishes without a cover.
+ */
+no_cover: boolean, 
+/**
+ * The user declares to have the right to publish this under its licence; without that nothing is published.
+ */
+rights_declared: boolean, 
+/**
  * For progress and cancelling.
  */
 job: string | null, };
+
+/**
+ * One track to publish.
+ */
+export type PublishTrack = { 
+/**
+ * A file.
+ */
+path: string | null, 
+/**
+ * Or the number of a track of the release that is replaced, from 1.
+ */
+track: number | null, 
+/**
+ * By default as it was, else the file's title or name.
+ */
+title: string | null, 
+/**
+ * By default as it was, else the file's, where it is not the release's; empty removes it.
+ */
+artist: string | null, };
 
 /**
  * What was published.
@@ -1459,7 +1684,23 @@ export type ReportReason = "other" | "not_theirs" | "mislabelled" | "spam" | "ha
 /**
  * What can be asked.
  */
-export type Request = { "method": "status" } | { "method": "invite" } | { "method": "peers" } | { "method": "join", "params": { 
+export type Request = { "method": "status" } | { "method": "invite" } | { "method": "share", "params": { 
+/**
+ * Which release.
+ */
+release: string | null, 
+/**
+ * Or which artist.
+ */
+artist: string | null, } } | { "method": "open", "params": { 
+/**
+ * The link.
+ */
+link: string, 
+/**
+ * How long a release that is not known yet is waited for; 10,000 where none is said.
+ */
+wait_ms: number | null, } } | { "method": "peers" } | { "method": "join", "params": { 
 /**
  * A `musicdao:` link.
  */
@@ -1467,7 +1708,19 @@ invite: string, } } | { "method": "profile_set", "params": ProfileEdit } | { "me
 /**
  * Whose.
  */
-peer: string | null, } } | { "method": "publish", "params": Publish } | { "method": "releases", "params": ReleaseQuery } | { "method": "search", "params": SearchQuery } | { "method": "tags_top", "params": { 
+peer: string | null, } } | { "method": "inspect", "params": { 
+/**
+ * Which.
+ */
+paths: Array<string>, 
+/**
+ * For progress and cancelling.
+ */
+job: string | null, } } | { "method": "discard", "params": { 
+/**
+ * Which.
+ */
+paths: Array<string>, } } | { "method": "publish", "params": Publish } | { "method": "releases", "params": ReleaseQuery } | { "method": "search", "params": SearchQuery } | { "method": "tags_top", "params": { 
 /**
  * At most so many; 100 where none is said, 1,000 at most.
  */
@@ -1475,7 +1728,11 @@ limit: number | null, } } | { "method": "show", "params": {
 /**
  * Which.
  */
-release: string, } } | { "method": "play", "params": Play } | { "method": "player", "params": PlayerCommand } | { "method": "queue", "params": { 
+release: string, } } | { "method": "play", "params": Play } | { "method": "lyrics", "params": { 
+/**
+ * Which.
+ */
+item: QueueItem, } } | { "method": "player", "params": PlayerCommand } | { "method": "queue", "params": { 
 /**
  * After so many.
  */
@@ -1489,13 +1746,13 @@ limit: number | null, } } | { "method": "devices" } | { "method": "download", "p
  */
 release: string, 
 /**
- * An existing or new folder.
+ * An existing or new folder; by default one of its own in the user's music folder.
  */
-to: string, 
+to: string | null, 
 /**
  * For progress and cancelling.
  */
-job: string | null, } } | { "method": "tag", "params": { 
+job: string | null, } } | { "method": "downloads" } | { "method": "tag", "params": { 
 /**
  * Which.
  */
@@ -1620,7 +1877,7 @@ job: string, } } | { "method": "shutdown" };
 /**
  * What is answered, by the request it answers.
  */
-export type Response = { "type": "status", "body": Status } | { "type": "invite", "body": Invite } | { "type": "peers", "body": Peers } | { "type": "profile", "body": Profile } | { "type": "published", "body": Published } | { "type": "releases", "body": Releases } | { "type": "search", "body": SearchResults } | { "type": "tags_top", "body": TagsTop } | { "type": "release", "body": ReleaseDetail } | { "type": "played", "body": Played } | { "type": "player", "body": PlayerState } | { "type": "queue", "body": Queue } | { "type": "devices", "body": Devices } | { "type": "downloaded", "body": Downloaded } | { "type": "tags", "body": Tags } | { "type": "release_ref", "body": ReleaseRef } | { "type": "blocked", "body": Blocked } | { "type": "hidden", "body": Hidden } | { "type": "follows", "body": Follows } | { "type": "library", "body": Library } | { "type": "playlists", "body": Playlists } | { "type": "seeds", "body": Seeds } | { "type": "stats", "body": Stats } | { "type": "doctor", "body": Doctor } | { "type": "config", "body": ConfigValues } | { "type": "identity", "body": IdentityRef } | { "type": "backup", "body": Backup } | { "type": "words", "body": Words } | { "type": "jobs", "body": Jobs } | { "type": "done", "body": Done };
+export type Response = { "type": "status", "body": Status } | { "type": "invite", "body": Invite } | { "type": "link", "body": Link } | { "type": "opened", "body": Opened } | { "type": "peers", "body": Peers } | { "type": "profile", "body": Profile } | { "type": "draft", "body": Draft } | { "type": "published", "body": Published } | { "type": "releases", "body": Releases } | { "type": "search", "body": SearchResults } | { "type": "tags_top", "body": TagsTop } | { "type": "release", "body": ReleaseDetail } | { "type": "played", "body": Played } | { "type": "player", "body": PlayerState } | { "type": "lyrics", "body": Lyrics } | { "type": "queue", "body": Queue } | { "type": "devices", "body": Devices } | { "type": "downloaded", "body": Downloaded } | { "type": "downloads", "body": Downloads } | { "type": "tags", "body": Tags } | { "type": "release_ref", "body": ReleaseRef } | { "type": "blocked", "body": Blocked } | { "type": "hidden", "body": Hidden } | { "type": "follows", "body": Follows } | { "type": "library", "body": Library } | { "type": "playlists", "body": Playlists } | { "type": "seeds", "body": Seeds } | { "type": "stats", "body": Stats } | { "type": "doctor", "body": Doctor } | { "type": "config", "body": ConfigValues } | { "type": "identity", "body": IdentityRef } | { "type": "backup", "body": Backup } | { "type": "words", "body": Words } | { "type": "jobs", "body": Jobs } | { "type": "done", "body": Done };
 
 /**
  * One saved file.
@@ -1726,6 +1983,19 @@ export type Seeds = {
  * Latest first.
  */
 seeds: Array<ReleaseRef>, };
+
+/**
+ * Something that was dropped and is no track.
+ */
+export type Skipped = { 
+/**
+ * What.
+ */
+path: string, 
+/**
+ * Why.
+ */
+error: ApiError, };
 
 /**
  * Orders of releases.

@@ -12,6 +12,7 @@ use ts_rs::TS;
 mod careful;
 mod keeping;
 mod player;
+mod studio;
 
 pub use careful::{
     Backup, Hidden, HiddenThing, HideCommand, HideTarget, IdentityRef, ReportInfo, ReportReason, Words,
@@ -21,8 +22,9 @@ pub use keeping::{
     Playlists,
 };
 pub use player::{
-    Devices, GainMode, Listed, PlayerCommand, PlayerState, Queue, QueueEntry, QueueItem, Repeat,
+    Devices, GainMode, Listed, Lyrics, PlayerCommand, PlayerState, Queue, QueueEntry, QueueItem, Repeat,
 };
+pub use studio::{Draft, DraftCover, DraftTrack, Publish, PublishTrack, Skipped};
 
 /// Names a long piece of work, so that its progress can be told and it can be cancelled. The caller chooses it.
 pub type JobId = String;
@@ -35,6 +37,22 @@ pub enum Request {
     Status,
     /// A link that lets a friend in.
     Invite,
+    /// A link that brings somebody to a release or an artist, and in.
+    Share {
+        /// Which release.
+        #[ts(as = "Option<String>")]
+        release: Option<ReleaseId>,
+        /// Or which artist.
+        #[ts(as = "Option<String>")]
+        artist: Option<PeerId>,
+    },
+    /// Opens any `musicdao:` link: joins by it, and says what it leads to.
+    Open {
+        /// The link.
+        link: String,
+        /// How long a release that is not known yet is waited for; 10,000 where none is said.
+        wait_ms: Option<u64>,
+    },
     /// Who is connected.
     Peers,
     /// Joins by a friend's link.
@@ -50,7 +68,21 @@ pub enum Request {
         #[ts(as = "Option<String>")]
         peer: Option<PeerId>,
     },
-    /// Publishes files as one release.
+    /// Looks into files, folders and archives before they are published.
+    Inspect {
+        /// Which.
+        #[ts(as = "Vec<String>")]
+        paths: Vec<PathBuf>,
+        /// For progress and cancelling.
+        job: Option<JobId>,
+    },
+    /// Deletes uploads and unpacked files that are not to be published after all; files elsewhere stay.
+    Discard {
+        /// Which.
+        #[ts(as = "Vec<String>")]
+        paths: Vec<PathBuf>,
+    },
+    /// Publishes files as one release, or an own release anew.
     Publish(Publish),
     /// Lists releases.
     Releases(ReleaseQuery),
@@ -69,6 +101,11 @@ pub enum Request {
     },
     /// Plays to an output of its own until the end, and reports.
     Play(Play),
+    /// Gives the words of a track, where its file has some.
+    Lyrics {
+        /// Which.
+        item: QueueItem,
+    },
     /// Commands the player that has the queue.
     Player(PlayerCommand),
     /// Shows a part of the player's queue.
@@ -85,12 +122,14 @@ pub enum Request {
         /// Which.
         #[ts(as = "String")]
         release: ReleaseId,
-        /// An existing or new folder.
-        #[ts(as = "String")]
-        to: PathBuf,
+        /// An existing or new folder; by default one of its own in the user's music folder.
+        #[ts(as = "Option<String>")]
+        to: Option<PathBuf>,
         /// For progress and cancelling.
         job: Option<JobId>,
     },
+    /// Lists the releases that are kept whole on this disk, or are to be.
+    Downloads,
     /// Puts a tag on a release or takes it off.
     Tag {
         /// Which.
@@ -233,10 +272,16 @@ pub enum Response {
     Status(Status),
     /// To [`Request::Invite`].
     Invite(Invite),
+    /// To [`Request::Share`].
+    Link(Link),
+    /// To [`Request::Open`].
+    Opened(Opened),
     /// To [`Request::Peers`].
     Peers(Peers),
     /// To [`Request::ProfileSet`] and [`Request::ProfileShow`].
     Profile(Profile),
+    /// To [`Request::Inspect`].
+    Draft(Draft),
     /// To [`Request::Publish`].
     Published(Published),
     /// To [`Request::Releases`].
@@ -251,12 +296,16 @@ pub enum Response {
     Played(Played),
     /// To [`Request::Player`].
     Player(PlayerState),
+    /// To [`Request::Lyrics`].
+    Lyrics(Lyrics),
     /// To [`Request::Queue`].
     Queue(Queue),
     /// To [`Request::Devices`].
     Devices(Devices),
     /// To [`Request::Download`].
     Downloaded(Downloaded),
+    /// To [`Request::Downloads`].
+    Downloads(Downloads),
     /// To [`Request::Tag`].
     Tags(Tags),
     /// To [`Request::Like`] and [`Request::Withdraw`].
@@ -288,7 +337,7 @@ pub enum Response {
     Words(Words),
     /// To [`Request::Jobs`].
     Jobs(Jobs),
-    /// To [`Request::Join`], [`Request::Report`], [`Request::Cancel`] and [`Request::Shutdown`].
+    /// To [`Request::Join`], [`Request::Discard`], [`Request::Report`], [`Request::Cancel`] and [`Request::Shutdown`].
     Done(Done),
 }
 
@@ -491,6 +540,26 @@ pub struct Invite {
     pub invite: String,
 }
 
+/// A link to share.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Link {
+    /// A `musicdao:` link.
+    pub link: String,
+}
+
+/// What a link leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Opened {
+    /// `joined`, `release` or `artist`.
+    pub kind: String,
+    /// The release or the artist; the peer for a plain invite.
+    pub id: String,
+    /// Whether the release or the artist is known here by now.
+    pub known: bool,
+    /// Why whoever gave the link could not be reached.
+    pub unreachable: Option<ApiError>,
+}
+
 /// Who is connected.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct Peers {
@@ -551,29 +620,6 @@ pub struct Profile {
     pub mine: bool,
     /// What people one follows find wrong with them.
     pub reports: Vec<ReportInfo>,
-}
-
-/// What to publish.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
-pub struct Publish {
-    /// Files, and folders whose files are taken in order.
-    #[ts(as = "Vec<String>")]
-    pub paths: Vec<PathBuf>,
-    /// By default the files' album, else the first title.
-    pub title: Option<String>,
-    /// By default the files' artist, else the profile's name.
-    pub artist: Option<String>,
-    /// SPDX; by default the files', else `CC-BY-4.0`.
-    pub license: Option<String>,
-    /// By default the files'.
-    pub date: Option<String>,
-    /// The artist's own tags.
-    pub tags: Vec<String>,
-    /// An image file; by default the files' cover.
-    #[ts(as = "Option<String>")]
-    pub cover: Option<PathBuf>,
-    /// For progress and cancelling.
-    pub job: Option<JobId>,
 }
 
 /// What was published.
@@ -888,6 +934,30 @@ pub struct SavedFile {
     /// BLAKE3 of the content.
     #[ts(as = "String")]
     pub blake3: BlobHash,
+}
+
+/// What is kept whole on this disk.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Downloads {
+    /// Latest first.
+    pub downloads: Vec<DownloadInfo>,
+}
+
+/// One release that is kept, or is to be.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct DownloadInfo {
+    /// Which.
+    pub release: ReleaseInfo,
+    /// Bytes of it that are here.
+    pub have_bytes: u64,
+    /// All its bytes.
+    pub total_bytes: u64,
+    /// Whether some of it is on its way.
+    pub active: bool,
+    /// Whether it is kept and served until one says otherwise.
+    pub seeded: bool,
+    /// Where its files were last saved to.
+    pub folder: Option<String>,
 }
 
 /// The tags of a release.

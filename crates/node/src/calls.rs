@@ -2,7 +2,7 @@
 
 use std::{
     net::IpAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -19,13 +19,14 @@ use tokio::sync::mpsc;
 use crate::{
     api::{
         self, ApiError, Backup, BlockCommand, ConfigValues, Devices, Done, Event, IdentityRef, Invite,
-        LibraryCommand, PeerInfo, Peers, ReleaseRef, Request, Response, SavedFile, SearchQuery,
+        LibraryCommand, Link, PeerInfo, Peers, ReleaseRef, Request, Response, SavedFile, SearchQuery,
         SearchResults, Seeds, Source, Stats, Status, Unit, Words,
     },
     asset::{self, Asset},
-    blocks, careful, catalogue, doctor, events, identity,
+    blocks, careful, catalogue, doctor, downloads, draft, events, identity,
     jobs::Job,
     library::{self, Page},
+    links, lyrics,
     node::{Ended, Inner, NodeHandle, unix_ms},
     playback, publish,
     shell::Api,
@@ -79,6 +80,23 @@ impl Inner {
                 let own = self.identity.id();
                 Response::Profile(catalogue::profile(&self.store, own, peer.unwrap_or(own)).await?)
             }
+            Request::Share { release, artist } => {
+                Response::Link(Link { link: links::share(node, &careful::target(release, artist)?)? })
+            }
+            Request::Open { link, wait_ms } => Response::Opened(links::open(node, &link, wait_ms).await?),
+            Request::Inspect { paths, job } => {
+                let job = self.job("inspect", job)?;
+                Response::Draft(job.ended(draft::inspect(node, paths, &job).await)?)
+            }
+            Request::Discard { paths } => {
+                let drafts = self.drafts.clone();
+                let discarding = move || {
+                    drafts.discard(paths.iter().map(PathBuf::as_path));
+                    Ok(())
+                };
+                blocking(discarding).await?;
+                Response::Done(Done {})
+            }
             Request::Publish(publish) => {
                 let job = self.job("publish", publish.job.clone())?;
                 Response::Published(job.ended(publish::publish(node, publish, &job).await)?)
@@ -104,8 +122,10 @@ impl Inner {
             Request::Devices => Response::Devices(devices().await?),
             Request::Download { release, to, job } => {
                 let job = self.job("download", job)?;
-                Response::Downloaded(job.ended(self.download(release, &to, &job).await)?)
+                Response::Downloaded(job.ended(self.download(release, to, &job).await)?)
             }
+            Request::Downloads => Response::Downloads(downloads::list(node).await?),
+            Request::Lyrics { item } => Response::Lyrics(lyrics::read(node, item).await?),
             Request::Tag { release, track, tag, remove } => {
                 Response::Tags(self.tag(release, track, &tag, remove).await?)
             }
@@ -281,11 +301,12 @@ impl Inner {
     async fn download(
         self: &Arc<Self>,
         release: ReleaseId,
-        to: &Path,
+        to: Option<PathBuf>,
         job: &Job,
     ) -> Result<api::Downloaded, ApiError> {
         let details = self.release(&release).await?;
-        tokio::fs::create_dir_all(to).await?;
+        let to = to.unwrap_or_else(|| downloads::folder(self, &details));
+        tokio::fs::create_dir_all(&to).await?;
         let artist = details.row.artist_id;
         let mut files = Vec::with_capacity(details.tracks.len());
         for row in &playback::chosen(&details, None)? {
@@ -298,6 +319,7 @@ impl Inner {
             let size = self.blobs.export(blob.hash, &path).await?;
             files.push(SavedFile { path: path.display().to_string(), size, blake3: blob.hash });
         }
+        downloads::remember(&self.store, release, &to).await?;
         Ok(api::Downloaded { files })
     }
 

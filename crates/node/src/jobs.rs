@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -126,6 +128,33 @@ impl Job {
     pub(crate) fn ended<T>(&self, result: Result<T, ApiError>) -> Result<T, ApiError> {
         *self.error.lock().expect("no holder panics") = result.as_ref().err().cloned();
         result
+    }
+
+    /// Does work that blocks on a thread for it, which tells how many bytes it has done and ends early where it is told to.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        stage: &str,
+        item: &str,
+        total: u64,
+        work: impl FnOnce(&mut dyn FnMut(u64) -> ControlFlow<()>) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (told, mut progress) = watch::channel(0);
+        let cancelled = self.token();
+        let mut work = tokio::task::spawn_blocking(move || {
+            work(&mut |done| {
+                told.send_replace(done);
+                if cancelled.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+        });
+        loop {
+            tokio::select! {
+                done = &mut work => {
+                    self.progress(stage, Unit::Bytes, item, total, total);
+                    return done.map_err(|_| ApiError::new("file_damaged", "the file cannot be decoded"));
+                }
+                Ok(()) = progress.changed() => self.progress(stage, Unit::Bytes, item, *progress.borrow_and_update(), total),
+            }
+        }
     }
 
     /// Returns what tells other threads that the work was cancelled.

@@ -26,6 +26,8 @@ use crate::{
     book::Book,
     cache::Cache,
     config::{Config, RelayPolicy, Settings},
+    draft::Findings,
+    drafts::Drafts,
     driver::{self, Driver},
     events,
     fetch::Fetches,
@@ -90,6 +92,8 @@ pub(crate) struct Inner {
     pub(crate) finds: Finds,
     pub(crate) host: Host,
     pub(crate) deleted: Deleted,
+    pub(crate) drafts: Drafts,
+    pub(crate) findings: Findings,
     pub(crate) assets: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) runtime: Handle,
@@ -116,6 +120,8 @@ impl Node {
         let (identity, store) = open(&config.data).await?;
         let blobs = Blobs::open(config.data.join("blobs")).await?;
         upkeep::sweep(&config.data, &store, &blobs).await?;
+        let drafts = Drafts::new(&config.data);
+        drafts.clear()?;
         let cache = Arc::new(Cache::load(&store, &settings).await?);
         let (network, incoming) =
             Network::start(network_config(&identity, &settings, &blobs, &cache)).await?;
@@ -154,6 +160,8 @@ impl Node {
             finds: Finds::default(),
             host: Host::default(),
             deleted: Deleted::default(),
+            drafts,
+            findings: Findings::default(),
             assets: Semaphore::new(asset::AT_ONCE),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
@@ -367,6 +375,13 @@ fn network_config(
 pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Bytes that nobody can guess.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], ApiError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| ApiError::new("no_randomness", error.to_string()))?;
+    Ok(bytes)
 }
 
 /// A number that nobody can guess.

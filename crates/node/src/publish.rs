@@ -3,33 +3,36 @@
 use std::{
     ffi::OsStr,
     fs,
-    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use audio::{Inspection, inspect::Warning};
 use bytes::Bytes;
-use domain::kinds::{BlobRef, Codec, License, MAX_TRACKS, Profile, Release, Track};
+use domain::{
+    ReleaseId,
+    kinds::{BlobRef, Codec, Collaborator, License, MAX_TRACKS, Profile, Release, Track},
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use store::Reason;
 
 use crate::{
-    api::{self, ApiError, Published, Unit},
+    api::{self, ApiError, PublishTrack, Published, Unit},
     catalogue,
     jobs::Job,
     node::{Inner, unix_ms},
+    picture,
     unsigned::Unsigned,
 };
 
 /// Bytes of one track's waveform.
-const WAVEFORM: usize = 200;
+pub(crate) const WAVEFORM: usize = 200;
 /// Files that are looked into at once.
-const AT_ONCE: usize = 2;
+pub(crate) const AT_ONCE: usize = 2;
 /// Longest text taken from a file's tags, in characters.
 const MAX_TEXT: usize = 300;
 /// Largest cover.
-const MAX_COVER: u64 = 16 << 20;
+pub(crate) const MAX_COVER: u64 = 16 << 20;
 /// Largest avatar.
 const MAX_AVATAR: u64 = 4 << 20;
 /// The licence where neither the artist nor the files name one.
@@ -37,38 +40,57 @@ const DEFAULT_LICENSE: &str = "CC-BY-4.0";
 /// Endings of files that a folder is searched for.
 const ENDINGS: [&str; 10] = ["mp3", "flac", "ogg", "oga", "opus", "wav", "m4a", "mp4", "aac", "wave"];
 
-/// A file that was looked into.
-struct Song {
-    path: PathBuf,
-    inspection: Inspection,
+/// A track on its way into a release.
+enum Source {
+    /// A file that was looked into.
+    File(Song),
+    /// A track of the release that is replaced, with its waveform.
+    Kept(Box<Track>, Vec<u8>),
 }
 
-/// Publishes files as one release.
+struct Song {
+    path: PathBuf,
+    inspection: Arc<Inspection>,
+}
+
+/// The version of a release that is replaced.
+struct Before {
+    body: Release,
+    tracks: Vec<Track>,
+    waveforms: Bytes,
+}
+
+/// Publishes files as one release, or an own release anew.
 pub(crate) async fn publish(
     node: &Arc<Inner>,
     request: api::Publish,
     job: &Job,
 ) -> Result<Published, ApiError> {
     // Refused before the work, not after it.
+    if !request.rights_declared {
+        let message = "only who has the right to may publish: declare that you have it";
+        return Err(ApiError::new("rights_not_declared", message));
+    }
     let license = request.license.as_deref().map(str::parse::<License>).transpose()?;
-    let paths = files(&request.paths)?;
-    let songs = job.run(inspect_all(paths, job)).await?;
-    let mut warnings = warnings(&songs);
-    let license = match license.or_else(|| songs.iter().find_map(tagged_license)) {
+    let before = match &request.replaces {
+        Some(release) => Some(before(node, release).await?),
+        None => None,
+    };
+    let sources = job.run(sources(node, &request, before.as_ref(), job)).await?;
+    let mut warnings = warnings(&sources);
+    let kept = before.as_ref().map(|before| before.body.license.clone());
+    let license = match license.or(kept).or_else(|| songs(&sources).find_map(song_license)) {
         Some(license) => license,
         None => {
             warnings.push(format!("no licence was named: published under {DEFAULT_LICENSE}"));
             DEFAULT_LICENSE.parse()?
         }
     };
-    let mut release = describe(node, &request, &songs, license).await?;
+    let mut release = describe(node, &request, before.as_ref(), &sources, license).await?;
     let mut unsigned = Unsigned::begin(node)?;
-    let tracks = job.run(keep_tracks(&mut unsigned, &songs, job)).await?;
-    release.waveforms = Some(keep(&mut unsigned, waveforms(&songs)).await?);
-    release.cover = match cover(&request, &songs)? {
-        Some(cover) => Some(keep(&mut unsigned, cover).await?),
-        None => None,
-    };
+    let tracks = job.run(keep_tracks(&mut unsigned, &request, &sources, job)).await?;
+    release.waveforms = Some(keep(&mut unsigned, waveforms(&sources)).await?);
+    dress(&mut unsigned, &mut release, &request, &sources, &mut warnings).await?;
     if let Some(list) = release.place(tracks.clone()) {
         node.store.keep_track_list(&list).await?;
         keep(&mut unsigned, list.into()).await?;
@@ -76,11 +98,132 @@ pub(crate) async fn publish(
     job.check()?;
     let record = node.driver.publish(release).await?;
     unsigned.signed();
+    discard(node, &request, &sources);
     let tracks = (1..).zip(&tracks).map(|(number, track)| api::TrackInfo {
         have: track.blob.size,
         ..catalogue::new_track_info(number, track)
     });
     Ok(Published { release_id: record.slot, tracks: tracks.collect(), warnings })
+}
+
+/// Loads one's own release as it is now.
+async fn before(node: &Inner, release: &ReleaseId) -> Result<Before, ApiError> {
+    let details = catalogue::details(&node.store, release).await?;
+    if details.row.artist_id != node.identity.id() {
+        return Err(ApiError::new("not_yours", "only its artist can publish a release anew"));
+    }
+    let record = node.store.record(release).await?;
+    let body = record.and_then(|record| record.read::<Release>().ok().flatten());
+    let body = body.ok_or_else(|| catalogue::unknown_release(release))?;
+    let waveforms = match body.waveforms {
+        Some(blob) => match node.blobs.find(blob.hash).await {
+            Ok(here) if here.is_complete() => here.read(0..here.size()).await?,
+            _ => Bytes::new(),
+        },
+        None => Bytes::new(),
+    };
+    let tracks = details.tracks.into_iter().map(|row| row.track).collect();
+    Ok(Before { body, tracks, waveforms })
+}
+
+/// The tracks in the album's order: those that are named, else those of the paths, else those there were.
+async fn sources(
+    node: &Inner,
+    request: &api::Publish,
+    before: Option<&Before>,
+    job: &Job,
+) -> Result<Vec<Source>, ApiError> {
+    let named = |path: PathBuf| PublishTrack { path: Some(path), ..PublishTrack::default() };
+    let wanted: Vec<PublishTrack> = match before {
+        _ if !request.tracks.is_empty() => request.tracks.clone(),
+        Some(before) if request.paths.is_empty() => {
+            let numbers = (1..).take(before.tracks.len());
+            numbers.map(|number| PublishTrack { track: Some(number), ..PublishTrack::default() }).collect()
+        }
+        _ => files(&request.paths)?.into_iter().map(named).collect(),
+    };
+    if wanted.len() > MAX_TRACKS {
+        return Err(too_many(wanted.len()));
+    }
+    stream::iter(wanted).map(|track| source(node, track, before, job)).buffered(AT_ONCE).try_collect().await
+}
+
+async fn source(
+    node: &Inner,
+    wanted: PublishTrack,
+    before: Option<&Before>,
+    job: &Job,
+) -> Result<Source, ApiError> {
+    match (wanted.path, wanted.track) {
+        (Some(path), None) => {
+            let inspection = node.findings.inspect(&path, job).await.map_err(|error| at(&path, error))?;
+            Ok(Source::File(Song { path, inspection }))
+        }
+        (None, Some(number)) => {
+            let index = usize::from(number).wrapping_sub(1);
+            let track = before.and_then(|before| Some((before, before.tracks.get(index)?)));
+            let unknown = || ApiError::new("track_unknown", format!("there is no track {number} to keep"));
+            let (before, track) = track.ok_or_else(unknown)?;
+            let waveform = before.waveforms.get(index * WAVEFORM..(index + 1) * WAVEFORM);
+            Ok(Source::Kept(Box::new(track.clone()), waveform.unwrap_or_default().to_vec()))
+        }
+        _ => Err(ApiError::new("bad_request", "a track is either a file or one that there was")),
+    }
+}
+
+fn songs(sources: &[Source]) -> impl Iterator<Item = &Song> {
+    sources.iter().filter_map(|source| match source {
+        Source::File(song) => Some(song),
+        Source::Kept(..) => None,
+    })
+}
+
+/// Gives the release its cover and its colour.
+async fn dress(
+    unsigned: &mut Unsigned,
+    release: &mut Release,
+    request: &api::Publish,
+    sources: &[Source],
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
+    if request.no_cover {
+        (release.cover, release.accent) = (None, None);
+        return Ok(());
+    }
+    let (file, kept) = (request.cover.clone(), release.cover.is_some());
+    let paths: Vec<PathBuf> = songs(sources).map(|song| song.path.clone()).collect();
+    let named = file.is_some();
+    let found = tokio::task::spawn_blocking(move || {
+        let bytes = match file {
+            Some(file) => Some(image(&file, MAX_COVER)?),
+            None if kept => None,
+            None => embedded(&paths),
+        };
+        bytes.map(picture::cover).transpose()
+    });
+    match found.await.map_err(|_| ApiError::new("not_an_image", "the cover cannot be decoded"))? {
+        Ok(Some(cover)) => {
+            release.cover = Some(keep(unsigned, cover.bytes).await?);
+            release.accent = cover.accent;
+        }
+        Ok(None) => {}
+        Err(error) if named => return Err(error),
+        Err(error) => warnings.push(format!("published without the files' cover: {}", error.message)),
+    }
+    Ok(())
+}
+
+/// The first picture that one of the files has in it.
+pub(crate) fn embedded(paths: &[PathBuf]) -> Option<Bytes> {
+    let picture = |path: &PathBuf| audio::tags::read(fs::File::open(path).ok()?, &mut Vec::new()).1;
+    paths.iter().find_map(picture).map(|cover| cover.data.into())
+}
+
+/// Deletes what was uploaded or unpacked for this release.
+fn discard(node: &Inner, request: &api::Publish, sources: &[Source]) {
+    let songs = songs(sources).map(|song| song.path.as_path());
+    let given = request.paths.iter().chain(&request.cover).map(PathBuf::as_path);
+    node.drafts.discard(songs.chain(given));
 }
 
 /// Changes the own profile.
@@ -113,10 +256,13 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ApiError> {
         return Err(ApiError::new("no_files", "there is no audio file to publish"));
     }
     if files.len() > MAX_TRACKS {
-        let message = format!("a release has at most {MAX_TRACKS} tracks, these are {}", files.len());
-        return Err(ApiError::new("too_many_tracks", message));
+        return Err(too_many(files.len()));
     }
     Ok(files)
+}
+
+fn too_many(count: usize) -> ApiError {
+    ApiError::new("too_many_tracks", format!("a release has at most {MAX_TRACKS} tracks, these are {count}"))
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), ApiError> {
@@ -137,95 +283,112 @@ pub(crate) fn looks_like_audio(path: &Path) -> bool {
     ENDINGS.contains(&ending.as_str())
 }
 
-async fn inspect_all(paths: Vec<PathBuf>, job: &Job) -> Result<Vec<Song>, ApiError> {
-    let songs = stream::iter(paths).map(|path| inspect(path, job)).buffered(AT_ONCE);
-    songs.try_collect().await
-}
-
-async fn inspect(path: PathBuf, job: &Job) -> Result<Song, ApiError> {
-    let name = file_name(&path);
-    let size = fs::metadata(&path).map_err(|error| at(&path, error.into()))?.len();
-    let (told, mut progress) = tokio::sync::watch::channel(0.0_f32);
-    let cancelled = job.token();
-    let file = path.clone();
-    let mut work = tokio::task::spawn_blocking(move || {
-        audio::inspect(&file, WAVEFORM, &mut |part| {
-            told.send_replace(part);
-            if cancelled.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-    });
-    loop {
-        tokio::select! {
-            done = &mut work => {
-                let inspection = done.map_err(|_| ApiError::new("file_damaged", "the file cannot be decoded"));
-                let inspection = inspection.and_then(|done| done.map_err(ApiError::from));
-                job.progress("reading", Unit::Bytes, &name, size, size);
-                return Ok(Song { inspection: inspection.map_err(|error| at(&path, error))?, path });
-            }
-            Ok(()) = progress.changed() => {
-                let part = f64::from(*progress.borrow_and_update());
-                job.progress("reading", Unit::Bytes, &name, (part * size as f64) as u64, size);
-            }
-        }
-    }
-}
-
 async fn describe(
     node: &Inner,
     request: &api::Publish,
-    songs: &[Song],
+    before: Option<&Before>,
+    sources: &[Source],
     license: License,
 ) -> Result<Release, ApiError> {
-    let tags = |pick: fn(&audio::Tags) -> Option<&String>| {
-        songs.iter().find_map(|song| pick(&song.inspection.tags).and_then(|text| clean(text)))
+    let old = before.map(|before| &before.body);
+    let nonce = match old {
+        Some(old) => old.nonce,
+        None => crate::node::random_bytes()?,
     };
-    let first = songs.first().map(title).unwrap_or_default();
-    let own = catalogue::written(&node.store, node.identity.id()).await?.map(|profile| profile.name);
-    let artist = request.artist.clone().or_else(|| tags(|tags| tags.album_artist.as_ref()));
-    let artist = artist.or_else(|| tags(|tags| tags.artist.as_ref())).or(own);
-    let date =
-        request.date.clone().or_else(|| tags(|tags| tags.date.as_ref()).and_then(|date| shorten_date(&date)));
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(|error| ApiError::new("no_randomness", error.to_string()))?;
-    let own_tags: Vec<String> =
-        request.tags.iter().map(|tag| domain::normalize_tag(tag)).collect::<Result<_, _>>()?;
+    let titles = named(node, request, old, sources).await?;
+    let tags = request.tags.as_ref().map(|tags| tags.iter().map(|tag| domain::normalize_tag(tag)).collect());
+    let tags: Option<Vec<String>> = tags.transpose()?;
+    let tags = tags.or_else(|| old?.tags.clone()).filter(|tags| !tags.is_empty());
+    let credits = request.collaborators.as_ref().map(|credits| credits.iter().map(collaborator).collect());
+    let credits: Option<Vec<Collaborator>> = credits.or_else(|| old?.collaborators.clone());
+    let notes = request.description.clone().or_else(|| old?.description.clone());
     let mut release = Release {
         nonce,
-        title: request.title.clone().or_else(|| tags(|tags| tags.album.as_ref())).unwrap_or(first),
-        artist: artist.unwrap_or_else(|| "Unknown artist".to_owned()),
-        date,
+        title: titles.title,
+        artist: titles.artist,
+        date: titles.date,
         license,
-        cover: None,
+        cover: old.and_then(|old| old.cover),
         tracks: None,
         track_list: None,
         track_count: 0,
-        collaborators: None,
-        description: None,
-        tags: Some(own_tags).filter(|tags| !tags.is_empty()),
+        collaborators: credits.filter(|credits| !credits.is_empty()),
+        description: notes.filter(|notes| !notes.trim().is_empty()),
+        tags,
         waveforms: None,
-        accent: None,
+        accent: old.and_then(|old| old.accent),
     };
-    release.place(
-        songs.iter().map(|song| track(song, BlobRef { hash: domain::BlobHash::of(b""), size: 1 })).collect(),
-    );
+    let unknown = BlobRef { hash: domain::BlobHash::of(b""), size: 1 };
+    let tracks = (0..).zip(sources).map(|(index, source)| track(request, index, source, unknown));
+    release.place(tracks.collect());
     // Refused now, before gigabytes are copied.
     domain::Kind::check(&release)?;
     Ok(release)
 }
 
-async fn keep_tracks(unsigned: &mut Unsigned, songs: &[Song], job: &Job) -> Result<Vec<Track>, ApiError> {
-    let mut tracks = Vec::with_capacity(songs.len());
-    for song in songs {
+/// What a release is called.
+struct Named {
+    title: String,
+    artist: String,
+    date: Option<String>,
+}
+
+/// By what is said, else as it was, else by the files' tags.
+async fn named(
+    node: &Inner,
+    request: &api::Publish,
+    old: Option<&Release>,
+    sources: &[Source],
+) -> Result<Named, ApiError> {
+    let tags = |pick: fn(&audio::Tags) -> Option<&String>| {
+        songs(sources).find_map(|song| pick(&song.inspection.tags).and_then(|text| clean(text)))
+    };
+    let own = catalogue::written(&node.store, node.identity.id()).await?.map(|profile| profile.name);
+    let artist = request.artist.clone().or_else(|| Some(old?.artist.clone()));
+    let artist = artist.or_else(|| tags(|tags| tags.album_artist.as_ref()));
+    let artist = artist.or_else(|| tags(|tags| tags.artist.as_ref())).or(own).filter(|name| !name.is_empty());
+    let title = request.title.clone().or_else(|| Some(old?.title.clone()));
+    let title =
+        title.or_else(|| tags(|tags| tags.album.as_ref())).or_else(|| songs(sources).next().map(title_of));
+    let date = request.date.clone().or_else(|| old?.date.clone());
+    let date = date.or_else(|| tags(|tags| tags.date.as_ref()).and_then(|date| shorten_date(&date)));
+    Ok(Named {
+        title: title.unwrap_or_default(),
+        artist: artist.unwrap_or_else(|| "Unknown artist".to_owned()),
+        date: date.filter(|date| !date.is_empty()),
+    })
+}
+
+fn collaborator(credit: &api::Credit) -> Collaborator {
+    Collaborator { name: credit.name.clone(), role: credit.role.clone(), peer: credit.peer_id }
+}
+
+async fn keep_tracks(
+    unsigned: &mut Unsigned,
+    request: &api::Publish,
+    sources: &[Source],
+    job: &Job,
+) -> Result<Vec<Track>, ApiError> {
+    let mut tracks = Vec::with_capacity(sources.len());
+    for (index, source) in sources.iter().enumerate() {
         job.check()?;
-        let size = song.inspection.size;
-        job.progress("storing", Unit::Bytes, &file_name(&song.path), 0, size);
-        let info = unsigned.add_file(&song.path).await.map_err(|error| at(&song.path, error))?;
-        job.progress("storing", Unit::Bytes, &file_name(&song.path), size, size);
-        let blob = BlobRef { hash: info.hash, size: info.size };
-        note(&unsigned.node, blob).await?;
-        tracks.push(track(song, blob));
+        let blob = match source {
+            Source::Kept(track, _) => track.blob,
+            Source::File(song) => keep_song(unsigned, song, job).await?,
+        };
+        tracks.push(track(request, index, source, blob));
     }
     Ok(tracks)
+}
+
+async fn keep_song(unsigned: &mut Unsigned, song: &Song, job: &Job) -> Result<BlobRef, ApiError> {
+    let size = song.inspection.size;
+    job.progress("storing", Unit::Bytes, &file_name(&song.path), 0, size);
+    let info = unsigned.add_file(&song.path).await.map_err(|error| at(&song.path, error))?;
+    job.progress("storing", Unit::Bytes, &file_name(&song.path), size, size);
+    let blob = BlobRef { hash: info.hash, size: info.size };
+    note(&unsigned.node, blob).await?;
+    Ok(blob)
 }
 
 async fn keep(unsigned: &mut Unsigned, bytes: Bytes) -> Result<BlobRef, ApiError> {
@@ -245,11 +408,27 @@ async fn note(node: &Inner, blob: BlobRef) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn track(song: &Song, blob: BlobRef) -> Track {
+/// A track as it is published: by the table of tracks where it says something, else as it was or as the file says.
+fn track(request: &api::Publish, index: usize, source: &Source, blob: BlobRef) -> Track {
+    let said = request.tracks.get(index);
+    let mut track = match source {
+        Source::Kept(track, _) => Track::clone(track),
+        Source::File(song) => song_track(song, blob),
+    };
+    if let Some(title) = said.and_then(|said| said.title.clone()) {
+        track.title = title;
+    }
+    if let Some(artist) = said.and_then(|said| said.artist.clone()) {
+        track.artist = Some(artist).filter(|artist| !artist.trim().is_empty());
+    }
+    track
+}
+
+fn song_track(song: &Song, blob: BlobRef) -> Track {
     let artist = song.inspection.tags.artist.as_deref().and_then(clean);
     let measured = measured(&song.inspection);
     Track {
-        title: title(song),
+        title: title_of(song),
         blob,
         duration_ms: measured.duration_ms,
         codec: measured.codec,
@@ -296,14 +475,17 @@ fn codec(codec: audio::Codec) -> Codec {
     }
 }
 
-fn title(song: &Song) -> String {
-    let tagged = song.inspection.tags.title.as_deref().and_then(clean);
-    let stem = || song.path.file_stem().and_then(|stem| clean(&stem.to_string_lossy()));
-    tagged.or_else(stem).unwrap_or_else(|| "Untitled".to_owned())
+fn title_of(song: &Song) -> String {
+    song.inspection.tags.title.as_deref().and_then(clean).unwrap_or_else(|| stem(&song.path))
+}
+
+/// A file's name without its ending.
+pub(crate) fn stem(path: &Path) -> String {
+    path.file_stem().and_then(|stem| clean(&stem.to_string_lossy())).unwrap_or_else(|| "Untitled".to_owned())
 }
 
 /// Text of a file's tags without what a record refuses; `None` where nothing is left.
-fn clean(text: &str) -> Option<String> {
+pub(crate) fn clean(text: &str) -> Option<String> {
     let printable =
         |c: char| !c.is_control() && !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     let spaced: String = text.chars().map(|c| if printable(c) { c } else { ' ' }).collect();
@@ -312,16 +494,19 @@ fn clean(text: &str) -> Option<String> {
 }
 
 /// The day, month or year at the beginning of a tagged date.
-fn shorten_date(date: &str) -> Option<String> {
+pub(crate) fn shorten_date(date: &str) -> Option<String> {
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     [10, 7, 4]
         .into_iter()
         .find_map(|length| date.get(..length).filter(|part| digits(part)).map(str::to_owned))
 }
 
+fn song_license(song: &Song) -> Option<License> {
+    tagged_license(song.inspection.tags.license.as_deref()?)
+}
+
 /// A licence that a file names by its SPDX identifier or its address at Creative Commons.
-fn tagged_license(song: &Song) -> Option<License> {
-    let text = song.inspection.tags.license.as_deref()?;
+pub(crate) fn tagged_license(text: &str) -> Option<License> {
     if let Ok(license) = text.parse() {
         return Some(license);
     }
@@ -333,27 +518,20 @@ fn tagged_license(song: &Song) -> Option<License> {
     format!("CC-{}-{}", parts.next()?, parts.next()?).parse().ok()
 }
 
-fn waveforms(songs: &[Song]) -> Bytes {
-    let peaks = songs.iter().flat_map(|song| {
-        let mut peaks = song.inspection.waveform.clone();
+fn waveforms(sources: &[Source]) -> Bytes {
+    let peaks = sources.iter().flat_map(|source| {
+        let mut peaks = match source {
+            Source::File(song) => song.inspection.waveform.clone(),
+            Source::Kept(_, waveform) => waveform.clone(),
+        };
         peaks.resize(WAVEFORM, 0);
         peaks
     });
     peaks.collect()
 }
 
-fn cover(request: &api::Publish, songs: &[Song]) -> Result<Option<Bytes>, ApiError> {
-    match &request.cover {
-        Some(file) => image(file, MAX_COVER).map(Some),
-        None => Ok(songs
-            .iter()
-            .find_map(|song| song.inspection.cover.as_ref())
-            .map(|cover| cover.data.clone().into())),
-    }
-}
-
 /// Reads a picture that browsers show.
-fn image(file: &Path, max: u64) -> Result<Bytes, ApiError> {
+pub(crate) fn image(file: &Path, max: u64) -> Result<Bytes, ApiError> {
     let size = fs::metadata(file).map_err(|error| at(file, error.into()))?.len();
     if size > max {
         let message = format!("{} has {size} bytes, more than {max}", file.display());
@@ -368,20 +546,19 @@ fn image(file: &Path, max: u64) -> Result<Bytes, ApiError> {
     Ok(bytes.into())
 }
 
-fn warnings(songs: &[Song]) -> Vec<String> {
+fn warnings(sources: &[Source]) -> Vec<String> {
     let say = |song: &Song, warning: &Warning| format!("{}: {warning}", file_name(&song.path));
-    songs
-        .iter()
+    songs(sources)
         .flat_map(|song| song.inspection.warnings.iter().map(move |warning| say(song, warning)))
         .collect()
 }
 
-fn file_name(path: &Path) -> String {
+pub(crate) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Names the file at fault.
-fn at(path: &Path, error: ApiError) -> ApiError {
+pub(crate) fn at(path: &Path, error: ApiError) -> ApiError {
     ApiError { message: format!("{}: {}", file_name(path), error.message), ..error }
 }
 

@@ -89,7 +89,7 @@ impl Api for Remote {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed) + 1;
         let (sender, answer) = oneshot::channel();
         self.shared.waiting.lock().expect("no holder panics").insert(id, sender);
-        self.send(id, ClientRequest::Call(request)).await?;
+        self.send(id, ClientRequest::Call(Box::new(request))).await?;
         // Whoever clears the waiting ones closes this first: a call that comes too late is not left waiting.
         if self.outgoing.is_closed() {
             self.shared.waiting.lock().expect("no holder panics").remove(&id);

@@ -13,12 +13,12 @@ use std::{
 use axum::{
     Router,
     extract::{
-        Query, State, WebSocketUpgrade,
+        DefaultBodyLimit, Query, State, WebSocketUpgrade,
         ws::{Message, WebSocket},
     },
     http::HeaderMap,
     response::{IntoResponse, Response as HttpResponse},
-    routing::{any, get},
+    routing::{any, get, post},
 };
 use data_encoding::HEXLOWER;
 use futures_util::{SinkExt, StreamExt, stream::SplitStream};
@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{ApiError, Event, Request, Response},
+    drafts::Drafts,
     folder,
     shell::{Api, EVENT_BACKLOG},
 };
@@ -60,7 +61,7 @@ pub(crate) struct ClientFrame {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ClientRequest {
-    Call(Request),
+    Call(Box<Request>),
     Listen(bool),
 }
 
@@ -85,6 +86,7 @@ pub struct Server {
 struct Shared {
     api: Arc<dyn Api>,
     gate: Arc<web::Gate>,
+    drafts: Drafts,
     ending: CancellationToken,
 }
 
@@ -111,10 +113,12 @@ impl Server {
         let link = web.as_ref().map(|_| format!("http://{}/#token={}", address.addr, address.token));
         let ending = CancellationToken::new();
         let gate = Arc::new(web::Gate::new(&address, web));
-        let shared = Shared { api, gate, ending: ending.clone() };
+        let drafts = Drafts::new(data);
+        let shared = Shared { api, gate, drafts, ending: ending.clone() };
         let router = Router::new()
             .route("/ws", any(upgrade))
             .route("/asset/{hash}", get(web::asset))
+            .route("/upload", post(web::upload).layer(DefaultBodyLimit::disable()))
             .fallback(get(web::page))
             .with_state(shared);
         let ended = ending.clone();
@@ -201,7 +205,7 @@ async fn read(api: Arc<dyn Api>, mut stream: SplitStream<WebSocket>, sender: mps
         while calls.try_join_next().is_some() {}
         match frame.request {
             ClientRequest::Call(request) => {
-                calls.spawn(answer(api.clone(), frame.id, request, sender.clone()));
+                calls.spawn(answer(api.clone(), frame.id, *request, sender.clone()));
             }
             ClientRequest::Listen(on) => {
                 if let Some(task) = listening.take() {

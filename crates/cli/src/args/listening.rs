@@ -83,9 +83,9 @@ pub(crate) struct DownloadArgs {
     /// An id, or eight or more of its first digits
     #[arg(value_name = "RELEASE")]
     pub(crate) release: IdText,
-    /// An existing or new folder
+    /// An existing or new folder; by default one of its own in your music folder
     #[arg(long, value_name = "DIR")]
-    pub(crate) to: PathBuf,
+    pub(crate) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -67,8 +67,11 @@ pub(crate) enum ProfileAction {
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
     /// Files, and folders whose files are taken in order
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "replaces")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Your own release that this is a new version of; what is not said stays as it was
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) replaces: Option<IdText>,
     /// By default the files' album, else the first title
     #[arg(long)]
     pub(crate) title: Option<String>,
@@ -84,6 +87,9 @@ pub(crate) struct PublishArgs {
     /// A tag; can be said several times
     #[arg(long = "tag", value_name = "TAG")]
     pub(crate) tags: Vec<String>,
+    /// Liner notes; empty removes them
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
     /// An image file; by default the files' cover
     #[arg(long, value_name = "FILE")]
     pub(crate) cover: Option<PathBuf>,

@@ -69,7 +69,12 @@ pub(super) async fn inside() -> Result<(), Failure> {
     let song = folder.path().join("tone.wav");
     songs::tone(&song, 1, 0)?;
     let first = start("artist", &folder).await?;
-    let publish = Publish { paths: vec![song], license: Some("CC0-1.0".to_owned()), ..Publish::default() };
+    let publish = Publish {
+        paths: vec![song],
+        license: Some("CC0-1.0".to_owned()),
+        rights_declared: true,
+        ..Publish::default()
+    };
     ask::<Published>(&first.remote().await?, Request::Publish(publish)).await?;
     let mut ms = Vec::with_capacity(STARTS);
     for number in 0..STARTS {

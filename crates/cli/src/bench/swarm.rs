@@ -78,7 +78,8 @@ impl Local {
     /// Publishes files as one release.
     pub(super) async fn publish(&self, paths: Vec<PathBuf>) -> Result<Published, ApiError> {
         let license = Some("CC0-1.0".to_owned());
-        self.ask(Request::Publish(Publish { paths, license, ..Publish::default() })).await
+        self.ask(Request::Publish(Publish { paths, license, rights_declared: true, ..Publish::default() }))
+            .await
     }
 
     async fn listens_at(&self) -> Result<SocketAddr, Failure> {

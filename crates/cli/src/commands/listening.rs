@@ -3,9 +3,9 @@
 use std::{path::Path, time::Duration};
 
 use node::api::{
-    ApiError, Devices, Downloaded, Follows, Library, LibraryCommand, Peers, Play, Played, PlayerCommand,
-    PlayerState, PlaylistCommand, Playlists, Queue, QueueEntry, ReleaseQuery, ReleaseRef, Releases, Request,
-    SearchQuery, SearchResults, Tags,
+    ApiError, Devices, Downloaded, Follows, Library, LibraryCommand, Lyrics, Peers, Play, Played,
+    PlayerCommand, PlayerState, PlaylistCommand, Playlists, Queue, QueueEntry, QueueItem, ReleaseQuery,
+    ReleaseRef, Releases, Request, SearchQuery, SearchResults, Tags,
 };
 
 use super::{Context, PAGE, absolute};
@@ -79,9 +79,16 @@ impl Context<'_> {
 
     pub(super) async fn download(&self, args: DownloadArgs) -> Result<(), Failure> {
         let release = self.release(&args.release).await?;
-        let request = Request::Download { release, to: absolute(&args.to)?, job: Some(job::name()) };
+        let to = args.to.as_deref().map(absolute).transpose()?;
+        let request = Request::Download { release, to, job: Some(job::name()) };
         let downloaded = job::run::<Downloaded>(self.session, request, self.output, Tell::People).await?;
         self.output.say(&downloaded)
+    }
+
+    pub(super) async fn lyrics(&self, track: &TrackText) -> Result<(), Failure> {
+        let release = self.release(&track.release).await?;
+        let item = QueueItem::Track { release, track: track.track.unwrap_or(1) };
+        self.output.say(&self.ask::<Lyrics>(Request::Lyrics { item }).await?)
     }
 
     pub(super) async fn player(&self, action: PlayerAction) -> Result<(), Failure> {

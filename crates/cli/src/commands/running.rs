@@ -8,10 +8,10 @@ use std::{
 
 use node::{
     api::{
-        ApiError, BlockCommand, Blocked, Done, Hidden, HideCommand, HideTarget, IdentityRef, Invite, Profile,
-        ProfileEdit, Publish, Published, ReleaseDetail, ReleaseRef, Request, Seeds,
+        ApiError, BlockCommand, Blocked, Done, Hidden, HideCommand, HideTarget, IdentityRef, Invite, Link,
+        Opened, Profile, ProfileEdit, Publish, Published, ReleaseDetail, ReleaseRef, Request, Seeds,
     },
-    domain::ReleaseId,
+    domain::{PeerId, ReleaseId},
 };
 use qrcode::{QrCode, render::unicode::Dense1x2};
 
@@ -44,6 +44,10 @@ impl Context<'_> {
     }
 
     pub(super) async fn publish(&self, args: PublishArgs) -> Result<(), Failure> {
+        let replaces = match &args.replaces {
+            Some(release) => Some(self.release(release).await?),
+            None => None,
+        };
         let paths = args.paths.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
         let request = Request::Publish(Publish {
             paths,
@@ -51,9 +55,14 @@ impl Context<'_> {
             artist: args.artist,
             license: args.license,
             date: args.date,
-            tags: args.tags,
+            tags: Some(args.tags).filter(|tags| !tags.is_empty()),
+            description: args.description,
+            replaces,
             cover: args.cover.as_deref().map(absolute).transpose()?,
+            // Who types the command declares it; its help says so.
+            rights_declared: true,
             job: Some(job::name()),
+            ..Publish::default()
         });
         let published = job::run::<Published>(self.session, request, self.output, Tell::People).await?;
         self.output.say(&published)?;
@@ -90,6 +99,29 @@ impl Context<'_> {
         Ok(())
     }
 
+    pub(super) async fn share(&self, id: &IdText) -> Result<(), Failure> {
+        let (release, artist) = self.release_or_artist(id).await?;
+        let link = self.ask::<Link>(Request::Share { release, artist }).await?;
+        self.output.say_as(&link, || format!("{}\n", link.link))?;
+        self.remind_of_daemon("The link leads to you while");
+        Ok(())
+    }
+
+    pub(super) async fn open(&self, link: String) -> Result<(), Failure> {
+        let opened = self.ask::<Opened>(Request::Open { link, wait_ms: None }).await?;
+        self.output.say(&opened)
+    }
+
+    /// Finds out whether an id is that of a release; else it is taken for an artist's.
+    async fn release_or_artist(&self, id: &IdText) -> Result<(Option<ReleaseId>, Option<PeerId>), Failure> {
+        let id = self.blockable(id).await?;
+        let release: ReleaseId = id.parse().map_err(|_| ApiError::new("id_unknown", "this is no id"))?;
+        match self.ask::<ReleaseDetail>(Request::Show { release }).await {
+            Ok(_) => Ok((Some(release), None)),
+            Err(_) => Ok((None, id.parse().ok())),
+        }
+    }
+
     pub(super) async fn join(&self, invite: String) -> Result<(), Failure> {
         let done = self.ask::<Done>(Request::Join { invite }).await?;
         self.output.say_as(&done, || "Joined.\n".to_owned())?;
@@ -123,13 +155,7 @@ impl Context<'_> {
     }
 
     pub(super) async fn report(&self, args: ReportArgs) -> Result<(), Failure> {
-        let id = self.blockable(&args.id).await?;
-        let release: ReleaseId = id.parse().map_err(|_| ApiError::new("id_unknown", "this is no id"))?;
-        let known = self.ask::<ReleaseDetail>(Request::Show { release }).await;
-        let (release, artist) = match known {
-            Ok(_) => (Some(release), None),
-            Err(_) => (None, id.parse().ok()),
-        };
+        let (release, artist) = self.release_or_artist(&args.id).await?;
         let request = Request::Report {
             release,
             artist,

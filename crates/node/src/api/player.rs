@@ -167,6 +167,13 @@ pub struct QueueEntry {
     pub listed: Listed,
 }
 
+/// The words of a track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Lyrics {
+    /// With line breaks; none where the file has none.
+    pub text: Option<String>,
+}
+
 /// Sound devices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Devices {

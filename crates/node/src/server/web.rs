@@ -4,22 +4,28 @@ use std::{
     borrow::Cow,
     io,
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use axum::{
     Json,
-    extract::{Path as UrlPath, State},
+    body::Body,
+    extract::{Path as UrlPath, Query, State},
     http::{HeaderMap, HeaderName, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use domain::BlobHash;
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use tokio::net::TcpListener;
+use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 use super::{Address, Shared, fresh_token};
-use crate::{api::ApiError, folder};
+use crate::{
+    api::ApiError,
+    drafts::{Drafts, too_large},
+    folder,
+};
 
 /// The file in the data folder that keeps port and token for the next start.
 const SEAT_FILE: &str = "web.json";
@@ -60,6 +66,18 @@ pub(super) struct Gate {
 struct Seat {
     port: u16,
     token: String,
+}
+
+/// How a file is called at home.
+#[derive(Deserialize)]
+pub(super) struct Upload {
+    name: String,
+}
+
+/// Where an upload is now.
+#[derive(Serialize)]
+struct Uploaded {
+    path: PathBuf,
 }
 
 /// Listens where the page was served the last time, if that can be had, else on a free port.
@@ -165,12 +183,55 @@ pub(super) async fn asset(
     }
 }
 
+/// Takes a file that is to be published: the body is its content. Answers where it is now.
+pub(super) async fn upload(
+    State(shared): State<Shared>,
+    Query(file): Query<Upload>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if let Err(refused) = shared.gate.admit_bearer(&headers) {
+        return refused.into_response();
+    }
+    match receive(&shared.drafts, &file.name, body).await {
+        Ok(path) => (guards(&shared.gate), Json(Uploaded { path })).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn receive(drafts: &Drafts, name: &str, body: Body) -> Result<PathBuf, ApiError> {
+    let mut room = drafts.room()?;
+    room.file()?;
+    let place = drafts.place(name)?;
+    let received = write(&place, body, room.bytes()).await;
+    if received.is_err() {
+        drafts.discard([place.as_path()]);
+    }
+    received.map(|()| place)
+}
+
+async fn write(place: &Path, body: Body, most: u64) -> Result<(), ApiError> {
+    let mut file = tokio::fs::File::create_new(place).await?;
+    let (mut written, mut chunks) = (0, body.into_data_stream());
+    while let Some(chunk) = chunks.next().await {
+        let cut = |error| ApiError::new("upload_cut", format!("the upload ended too early: {error}"));
+        let chunk = chunk.map_err(cut)?;
+        written += chunk.len() as u64;
+        if written > most {
+            return Err(too_large(most));
+        }
+        file.write_all(&chunk).await?;
+    }
+    Ok(file.flush().await?)
+}
+
 /// Says what went wrong, in the Api's words.
 pub(super) fn failed(error: &ApiError) -> Response {
     let status = match error.code.as_str() {
         "bad_id" => StatusCode::BAD_REQUEST,
         "asset_unknown" | "blob_not_found" => StatusCode::NOT_FOUND,
-        "asset_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "asset_too_large" | "upload_too_large" | "drafts_full" => StatusCode::PAYLOAD_TOO_LARGE,
+        "upload_cut" => StatusCode::BAD_REQUEST,
         "asset_timed_out" => StatusCode::GATEWAY_TIMEOUT,
         "disk_full" => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -59,7 +59,7 @@ impl Local {
     }
 
     pub(crate) async fn publish(&self, publish: Publish) -> Published {
-        let publish = Publish { license: Some("CC0-1.0".into()), ..publish };
+        let publish = Publish { license: Some("CC0-1.0".into()), rights_declared: true, ..publish };
         let Response::Published(published) = self.ask(Request::Publish(publish)).await else { panic!() };
         published
     }

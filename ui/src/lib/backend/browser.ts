@@ -32,10 +32,14 @@ export function pick(wanted: Wanted): Promise<Source[]> {
 /** The files of a drop, those in its folders, too. */
 export async function droppedFiles(transfer: DataTransfer): Promise<Source[]> {
   // Entries must be taken before the first wait: afterwards the browser has emptied the drop.
-  const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
+  const items = [...transfer.items].filter(({ kind }) => kind === 'file');
+  const entries = items.map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
   const found: Source[] = [];
-  for (const entry of entries) await collect(entry, found);
-  return found;
+  for (const entry of entries) {
+    if (entry instanceof File) found.push({ name: entry.name, file: entry });
+    else if (entry) await collect(entry, found);
+  }
+  return found.slice(0, MOST_FILES);
 }
 
 async function collect(entry: FileSystemEntry, found: Source[]): Promise<void> {

@@ -1,9 +1,9 @@
 /** What every shell offers the app. Components talk to this, never to a transport. */
 import type * as api from '../../../../crates/node/bindings/api';
-import type { PendingAnswers, PendingRequest } from './pending';
+import type { PendingRequest } from './pending';
 
 export type * from '../../../../crates/node/bindings/api';
-export type { BlockList, Draft, DraftCover, DraftTrack, PublishDraft, PublishTrack, SkippedFile } from './pending';
+export type { BlockList } from './pending';
 
 type Request = api.Request | PendingRequest;
 
@@ -19,13 +19,17 @@ export type Method = Request['method'];
 export type ParamsOf<M extends Method> = Params<Extract<Request, { method: M }>>;
 
 /** What a method answers. */
-export interface Answers extends PendingAnswers {
+export interface Answers {
   status: api.Status;
   invite: api.Invite;
+  share: api.Link;
+  open: api.Opened;
   peers: api.Peers;
   join: api.Done;
   profile_set: api.Profile;
   profile_show: api.Profile;
+  inspect: api.Draft;
+  discard: api.Done;
   publish: api.Published;
   releases: api.Releases;
   search: api.SearchResults;
@@ -33,6 +37,8 @@ export interface Answers extends PendingAnswers {
   play: api.Played;
   player: api.PlayerState;
   download: api.Downloaded;
+  downloads: api.Downloads;
+  lyrics: api.Lyrics;
   tag: api.Tags;
   like: api.ReleaseRef;
   withdraw: api.ReleaseRef;

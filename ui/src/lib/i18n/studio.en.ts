@@ -101,7 +101,6 @@ export const studio = {
     needDate: 'The date cannot be read.',
     now: 'Publishing…',
     goesOn: 'You can leave this screen, or close the window: it goes on.',
-    unfinished: 'The publishing did not come to its end. Nothing is lost: try again.',
     asOther: 'This identity only reads right now, so it cannot publish.',
   },
   done: {

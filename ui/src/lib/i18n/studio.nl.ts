@@ -102,7 +102,6 @@ export const studio: Messages['studio'] = {
     needDate: 'De datum is niet te lezen.',
     now: 'Uitbrengen…',
     goesOn: 'Je kunt dit scherm verlaten of het venster sluiten: het gaat door.',
-    unfinished: 'Het uitbrengen kwam niet tot een einde. Er is niets kwijt: probeer het opnieuw.',
     asOther: 'Deze identiteit leest nu alleen, en kan dus niet uitbrengen.',
   },
   done: {

@@ -88,6 +88,17 @@ export async function keepOffline(release: ReleaseInfo): Promise<void> {
   }
 }
 
+/** Saves a release's files into a folder of its own in the music folder. */
+export async function saveFiles(release: ReleaseInfo): Promise<void> {
+  const work = (job: string) => backend().call('download', { release: release.release_id, to: null, job });
+  // A failure was told by the job.
+  const saved = await jobs.run('download', release.title, work).catch(() => undefined);
+  const path = saved?.files[0]?.path;
+  if (!path) return;
+  node.changed();
+  toasts.say(t.done.filesSaved(path.replace(/[\\/][^\\/]*$/, '')));
+}
+
 export async function copy(text: string, told: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);

@@ -51,6 +51,11 @@ class Jobs {
     return this.#jobs.get(id);
   }
 
+  /** Whether this page began it and sees it to its end. */
+  owns(id: string): boolean {
+    return this.#own.has(id);
+  }
+
   /** Does long work under a new job name. A failure is told and thrown; being cancelled is neither. */
   async run<T>(
     kind: JobKind,

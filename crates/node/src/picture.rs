@@ -1,0 +1,172 @@
+//! Covers: which files are pictures, a size that every screen loads, and the colour of a release.
+
+use std::{ffi::OsStr, io::Cursor, path::Path};
+
+use bytes::Bytes;
+use image::{DynamicImage, ImageReader, Limits, RgbImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use palette::{FromColor, LinSrgb, Oklab, Oklch, Srgb};
+
+use crate::{api::ApiError, asset::MAX_ASSET};
+
+/// Endings of pictures that a folder or an archive is searched for.
+const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "gif"];
+/// Names of files that are a cover, the likeliest first.
+const COVERS: [&str; 4] = ["cover", "front", "folder", "album"];
+/// Widest and highest picture that is decoded, in pixels.
+const MAX_SIDE: u32 = 12_000;
+/// Most memory for decoding one.
+const MAX_DECODED: u64 = 512 << 20;
+/// Side of a picture that was too large to be loaded with every list, in pixels.
+const SIDE: u32 = 1_400;
+/// How well it is encoded, of 100: the best that is small enough.
+const QUALITIES: [u8; 3] = [88, 70, 50];
+/// Side that a picture is reduced to before its colours are counted.
+const SAMPLE: u32 = 64;
+/// Parts of the circle of hues.
+const HUES: usize = 24;
+/// Chroma (Oklch) below which a colour counts as grey.
+const GREY: f32 = 0.04;
+/// Lightness (Oklch) outside of which a colour looks black or white.
+const LIGHT: std::ops::RangeInclusive<f32> = 0.25..=0.95;
+/// Part of the picture that has to be colourful for it to have a colour.
+const COLOURFUL: f32 = 0.01;
+
+/// A cover as it is published.
+#[derive(Clone, Debug)]
+pub(crate) struct Cover {
+    /// The picture, as it was unless it was too large.
+    pub(crate) bytes: Bytes,
+    /// Its most vivid colour as `0xRRGGBB`; none for a grey picture.
+    pub(crate) accent: Option<u32>,
+}
+
+/// Says whether a file is a picture by its name.
+pub(crate) fn looks_like_one(path: &Path) -> bool {
+    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    ENDINGS.contains(&ending.as_str())
+}
+
+/// Chooses the likeliest cover among the pictures of a folder.
+pub(crate) fn likeliest<'a>(pictures: impl Iterator<Item = &'a Path> + Clone) -> Option<&'a Path> {
+    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let named = |name: &&str| pictures.clone().find(|path| stem(path).contains(*name));
+    COVERS.iter().find_map(named).or_else(|| pictures.clone().next())
+}
+
+/// Makes a cover of a picture's bytes.
+///
+/// # Errors
+/// `not_an_image`.
+pub(crate) fn cover(bytes: Bytes) -> Result<Cover, ApiError> {
+    let image = decode(&bytes)?;
+    let accent = accent(&image.thumbnail(SAMPLE, SAMPLE).to_rgb8());
+    let bytes = if bytes.len() as u64 > MAX_ASSET { smaller(&image)? } else { bytes };
+    Ok(Cover { bytes, accent })
+}
+
+fn decode(bytes: &[u8]) -> Result<DynamicImage, ApiError> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let mut limits = Limits::no_limits();
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    limits.max_alloc = Some(MAX_DECODED);
+    reader.limits(limits);
+    reader.decode().map_err(|error| not_an_image(&error))
+}
+
+fn smaller(image: &DynamicImage) -> Result<Bytes, ApiError> {
+    let small = image.resize(SIDE, SIDE, FilterType::CatmullRom).to_rgb8();
+    let mut bytes = Vec::new();
+    for quality in QUALITIES {
+        bytes.clear();
+        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
+        encoder.encode_image(&small).map_err(|error| not_an_image(&error))?;
+        if bytes.len() as u64 <= MAX_ASSET {
+            break;
+        }
+    }
+    Ok(bytes.into())
+}
+
+fn not_an_image(error: &image::ImageError) -> ApiError {
+    ApiError::new(
+        "not_an_image",
+        format!("this is not a PNG, JPEG, GIF or WebP picture that can be shown: {error}"),
+    )
+}
+
+/// The colour of the hue whose pixels are the most vivid together.
+fn accent(image: &RgbImage) -> Option<u32> {
+    let mut hues = [(0.0_f32, Oklab::new(0.0, 0.0, 0.0)); HUES];
+    for pixel in image.pixels() {
+        let lab = Oklab::from_color(Srgb::from(pixel.0).into_format::<f32>().into_linear());
+        let lch = Oklch::from_color(lab);
+        if lch.chroma < GREY || !LIGHT.contains(&lch.l) {
+            continue;
+        }
+        let turn = lch.hue.into_positive_degrees() / 360.0;
+        let (weight, sum) = &mut hues[(turn * HUES as f32) as usize % HUES];
+        // Vivid pixels count more than their number: a red label on a brown sleeve is red.
+        let vivid = lch.chroma * lch.chroma;
+        *weight += vivid;
+        *sum = Oklab::new(sum.l + lab.l * vivid, sum.a + lab.a * vivid, sum.b + lab.b * vivid);
+    }
+    let (weight, sum) = hues.into_iter().max_by(|one, two| one.0.total_cmp(&two.0))?;
+    let least = image.pixels().len() as f32 * COLOURFUL * GREY * GREY;
+    if weight <= least {
+        return None;
+    }
+    let mean = Oklab::new(sum.l / weight, sum.a / weight, sum.b / weight);
+    let colour: Srgb<u8> = Srgb::<f32>::from_linear(LinSrgb::<f32>::from_color(mean)).into_format();
+    let [red, green, blue] = [colour.red, colour.green, colour.blue].map(u32::from);
+    Some(red << 16 | green << 8 | blue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(side: u32, paint: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
+        let image = RgbImage::from_fn(side, side, |x, y| image::Rgb(paint(x, y)));
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn the_accent_is_the_vivid_colour_not_the_most_common_one() {
+        let red_label = picture(128, |x, y| if x < 32 && y < 32 { [224, 48, 32] } else { [60, 52, 48] });
+        let accent = cover(red_label.into()).unwrap().accent.unwrap();
+        let [red, green, blue] = [accent >> 16, accent >> 8 & 255, accent & 255];
+        assert!(red > 190 && green < 90 && blue < 80, "{accent:#x}");
+        let grey = picture(64, |x, _| [(x * 4) as u8; 3]);
+        assert_eq!(cover(grey.into()).unwrap().accent, None);
+    }
+
+    #[test]
+    fn a_picture_too_large_for_lists_becomes_smaller_and_others_stay_as_they_are() {
+        let noise = |x: u32, y: u32| [x, y, x ^ y].map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8);
+        let large = picture(2_000, noise);
+        assert!(large.len() as u64 > MAX_ASSET);
+        let small = cover(large.into()).unwrap().bytes;
+        assert!(small.len() as u64 <= MAX_ASSET && small.starts_with(b"\xFF\xD8\xFF"));
+        let fine = picture(64, noise);
+        assert_eq!(cover(fine.clone().into()).unwrap().bytes, fine);
+    }
+
+    #[test]
+    fn what_is_no_picture_is_said_so() {
+        let mut cut = picture(64, |_, _| [1, 2, 3]);
+        cut.truncate(60);
+        for bytes in [&b"GIF8 not really"[..], b"", b"<svg/>", &cut] {
+            assert_eq!(cover(Bytes::copy_from_slice(bytes)).unwrap_err().code, "not_an_image");
+        }
+    }
+
+    #[test]
+    fn the_front_cover_is_found_by_its_name() {
+        let paths = ["scans/back.jpg", "scans/Front Cover.png", "band.jpg"].map(Path::new);
+        assert_eq!(likeliest(paths.into_iter()), Some(paths[1]));
+        assert_eq!(likeliest(paths[2..].iter().copied()), Some(paths[2]));
+        assert_eq!(likeliest([].into_iter()), None);
+    }
+}
