@@ -72,7 +72,7 @@ start() {
     kill -TERM "$(cat "$home/pid")"
     await "the app to end" test -s "$home/ended"
     wait "$session" || true
-    printf 'started, and ended with %s\n' "$(cat "$home/ended")"
+    [ "$(cat "$home/ended")" -eq 0 ] || fail "the app ended with $(cat "$home/ended"): $(cat "$home/log")"
     rm -r "$home"
 }
 

@@ -82,6 +82,13 @@ cargo clippy --workspace --all-targets -- -D warnings
 begin "program and window"
 cargo build --package cli --package src-tauri
 
+begin "page: types and components"
+npm --prefix ui run --silent check
+npm --prefix ui run --silent test
+
+begin "page in browsers"
+npm --prefix ui run --silent e2e
+
 begin "tests"
 run_tests
 

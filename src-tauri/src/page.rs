@@ -70,6 +70,7 @@ pub(crate) struct Drag {
 
 /// The words of what lies outside the page.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(mobile, expect(dead_code, reason = "a telephone has no tray"))]
 pub(crate) struct Words {
     /// Brings the window back.
     pub(crate) show: String,

@@ -15,12 +15,22 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use x11rb::{
+    CURRENT_TIME,
+    connection::Connection,
+    protocol::xproto::{AtomEnum, ClientMessageEvent, ConnectionExt, EventMask, MapState, Window},
+    rust_connection::RustConnection,
+};
+
 use tests::{Daemon, Folder, PATIENCE, arg, musicdao, song};
 
 /// Frames of sound in one measurement: a tenth of a second.
 const BLOCK: usize = 4_410;
 /// Louder than this is music; a null sink's silence is exact.
 const MUSIC: f32 = 0.01;
+
+/// Tells the page from one that is still empty.
+const PAGE: &str = "return document.querySelector('main') !== null;";
 
 /// A process that ends with its children when this is dropped.
 struct Running(Child);
@@ -38,7 +48,7 @@ struct World {
 struct App {
     agent: ureq::Agent,
     session: String,
-    driver: Option<Running>,
+    _driver: Running,
 }
 
 impl Drop for Running {
@@ -108,7 +118,28 @@ impl World {
         let session = format!("{base}/session/{}", opened["sessionId"].as_str().expect("a session"));
         let patience = json!({ "script": PATIENCE.as_millis() as u64 });
         post(&agent, &format!("{session}/timeouts"), &patience);
-        App { agent, session, driver: Some(driver) }
+        App { agent, session, _driver: driver }
+    }
+
+    /// The app's window, where it is on the screen.
+    fn window(&self) -> Option<(RustConnection, Window)> {
+        let (screen, number) = x11rb::connect(Some(&self.display)).expect("the screen is there");
+        let root = screen.setup().roots[number].root;
+        let windows = screen.query_tree(root).expect("it is asked").reply().expect("it answers").children;
+        let window = windows.into_iter().find(|window| is_app(&screen, *window).unwrap_or_default())?;
+        Some((screen, window))
+    }
+
+    /// Closes the window by its frame's button.
+    fn close_window(&self) {
+        let (screen, window) = self.window().expect("the window is on the screen");
+        let atom = |name: &[u8]| {
+            screen.intern_atom(false, name).expect("it is asked").reply().expect("it answers").atom
+        };
+        let close = [atom(b"WM_DELETE_WINDOW"), CURRENT_TIME, 0, 0, 0];
+        let close = ClientMessageEvent::new(32, window, atom(b"WM_PROTOCOLS"), close);
+        let sent = screen.send_event(false, window, EventMask::NO_EVENT, close).expect("it is sent");
+        sent.check().expect("the window takes it");
     }
 
     /// Waits for a second of music, or of silence.
@@ -181,8 +212,17 @@ impl App {
         answer["body"].clone()
     }
 
-    /// Presses what has this name, as a person does: it must be there, shown, and not covered.
+    /// Presses what is there, as a person does: it must be shown, and not covered.
     fn press(&self, selector: &str) {
+        self.act(selector, "click", &json!({}));
+    }
+
+    /// Types into a field.
+    fn write(&self, selector: &str, text: &str) {
+        self.act(selector, "value", &json!({ "text": text }));
+    }
+
+    fn act(&self, selector: &str, act: &str, body: &Value) {
         let found = json!({ "using": "css selector", "value": selector });
         self.until(selector, &format!("return !!document.querySelector({});", json!(selector)));
         let element = self.try_post("element", &found).expect("it is there");
@@ -191,8 +231,8 @@ impl App {
             .and_then(|it| it.values().next())
             .and_then(Value::as_str)
             .expect("an element");
-        self.try_post(&format!("element/{id}/click"), &json!({}))
-            .unwrap_or_else(|error| panic!("{selector} cannot be pressed: {error}"));
+        self.try_post(&format!("element/{id}/{act}"), body)
+            .unwrap_or_else(|error| panic!("{act} of {selector}: {error}"));
     }
 
     fn text(&self) -> String {
@@ -207,15 +247,6 @@ impl App {
             None => Ok(answer),
         }
     }
-
-    /// Leaves the app by its own command; the process must end.
-    fn quit(mut self, pid: u32) {
-        let script = "window.__TAURI_INTERNALS__.invoke('quit')";
-        // The page may end before it answers.
-        let _ = self.try_post("execute/sync", &json!({ "script": script, "args": [] }));
-        until("the app to end", || (!Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
-        drop(self.driver.take());
-    }
 }
 
 #[test]
@@ -224,28 +255,18 @@ fn a_listener_opens_the_window_plays_pauses_and_leaves() {
     let song = song("frontiers", "flac");
     friend.run(&["publish", arg(&song), "--title", "Frontiers", "--artist", "Ann"]);
     let world = World::start();
-    let data = Folder::new();
-    let settings = "dht = false\nmdns = false\nport_mapping = false\nlisten = \"127.0.0.1:0\"\n";
-    fs::write(data.path().join("config.toml"), settings).expect("a new file");
+    let data = alone();
 
     let began = now_ms();
     let app = world.open(data.path());
-    app.until("the page", "return document.querySelector('nav, main, [role=dialog]') !== null;");
+    app.until("the page", PAGE);
     let painted = app.until("the first paint", "const [it] = performance.getEntriesByType('paint'); return it && performance.timeOrigin + it.startTime;");
     let pid = pid(data.path());
     println!("painted {:.0} ms after the driver was started", painted.as_f64().expect("a time") - began);
     println!("painted {:.0} ms after the process began", painted.as_f64().expect("a time") - began_ms(pid));
 
-    app.rpc("join", json!({ "invite": friend.invite() }));
-    until("the friend's release", || {
-        let list = app.rpc("releases", json!({ "limit": 10 }));
-        (list["total"] != json!(0)).then_some(())
-    });
-    app.rpc("profile_set", json!({ "name": "Ben", "bio": null, "links": null, "avatar": null }));
-    app.until(
-        "home",
-        "location.hash = '#/'; return document.querySelector('a[href^=\"#/release/\"]') !== null;",
-    );
+    first_run(&app, &friend.invite());
+    app.until("home", "return document.querySelector('a[href^=\"#/release/\"]') !== null;");
     app.press("a[href^='#/release/']");
     app.until(
         "the release",
@@ -269,15 +290,65 @@ fn a_listener_opens_the_window_plays_pauses_and_leaves() {
         "return document.querySelector('section.bar button[aria-label=\"Pause\"]') !== null;",
     );
 
-    // The command line reaches the node of the window; a second start gives way to the first.
+    // Music goes on without the window; a second start brings it back.
+    world.close_window();
+    until("the window to go", || world.window().is_none().then_some(()));
+    world.hear(true);
+    // The command line reaches the node of the window.
     assert_eq!(data.run(&["peers"])["peers"][0]["peer_id"], friend.id());
     assert!(second_start(&world, data.path()));
     assert_eq!(self::pid(data.path()), pid);
 
-    app.quit(pid);
+    until("the window to come back", || world.window().is_some().then_some(()));
+
+    // Without music the app ends with its window; the folder is free again, and nothing is lost.
+    app.press("section.bar button[aria-label='Pause']");
     world.hear(false);
-    // The folder is free again, and nothing is lost.
+    world.close_window();
+    until("the app to end", || (!Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
     assert_eq!(data.run(&["releases"])["releases"][0]["title"], "Frontiers");
+}
+
+#[test]
+fn a_daemon_that_dies_under_the_window_is_replaced() {
+    let daemon = alone().daemon(&[]);
+    daemon.run(&["profile", "set", "--name", "Ben"]);
+    let (dead, world) = (daemon.pid(), World::start());
+    let app = world.open(daemon.folder().path());
+    app.until("the page", PAGE);
+    assert_eq!(app.rpc("profile_show", json!({ "peer": null }))["name"], "Ben");
+    assert_eq!(pid(daemon.folder().path()), dead);
+
+    let data = daemon.kill();
+    let successor = until("another node", || Some(pid(data.path())).filter(|pid| *pid != dead));
+    assert_eq!(app.rpc("profile_show", json!({ "peer": null }))["name"], "Ben");
+    world.close_window();
+    until("the app to end", || (!Path::new(&format!("/proc/{successor}")).exists()).then_some(()));
+}
+
+/// A data folder whose node meets nobody by itself.
+fn alone() -> Folder {
+    let folder = Folder::new();
+    let settings = "dht = false\nmdns = false\nport_mapping = false\nlisten = \"127.0.0.1:0\"\n";
+    fs::write(folder.path().join("config.toml"), settings).expect("a new file");
+    folder
+}
+
+/// Passes the first run as a person does: a name, who can see what, a friend's link.
+fn first_run(app: &App, invite: &str) {
+    const NEXT: &str = "button[form='step']:enabled";
+    app.write("input[autocomplete='nickname']", "Ben");
+    app.press(NEXT);
+    app.until("the second step", "return document.querySelector('[role=switch]') !== null;");
+    app.press(NEXT);
+    app.write("input[autocapitalize='none']", invite);
+    app.press("form .button.primary:enabled");
+    until("the friend's release", || {
+        let list = app.rpc("releases", json!({}));
+        (list["total"] != json!(0)).then_some(())
+    });
+    app.press(NEXT);
+    assert_eq!(app.rpc("profile_show", json!({ "peer": null }))["name"], "Ben");
 }
 
 /// Starts the app once more on the same folder; it must give way to the one that runs.
@@ -301,6 +372,15 @@ fn pid(data: &Path) -> u32 {
         let address: Value = serde_json::from_slice(&fs::read(data.join("daemon.json")).ok()?).ok()?;
         u32::try_from(address["pid"].as_u64()?).ok()
     })
+}
+
+/// Tells the app's window from the small ones by which programs talk to the desktop.
+fn is_app(screen: &RustConnection, window: Window) -> Option<bool> {
+    let class =
+        screen.get_property(false, window, AtomEnum::WM_CLASS, AtomEnum::STRING, 0, 64).ok()?.reply().ok()?;
+    let shown = screen.get_window_attributes(window).ok()?.reply().ok()?.map_state == MapState::VIEWABLE;
+    let width = screen.get_geometry(window).ok()?.reply().ok()?.width;
+    Some(shown && width >= 360 && class.value.starts_with(b"musicdao-app"))
 }
 
 /// When a process began, in Unix milliseconds, to the kernel's hundredth of a second.

@@ -1,5 +1,7 @@
 /** A node that answers as a test says, and remembers what it was asked. */
-import { Failure, provide, type Backend, type Connection, type Event, type Method } from '../src/lib/backend';
+import {
+  Failure, provide, type Backend, type BringOptions, type Connection, type Event, type Method, type Source,
+} from '../src/lib/backend';
 
 type Answer = (params: never) => unknown;
 
@@ -8,6 +10,10 @@ export class TestNode implements Backend {
   readonly asked: { method: Method; params: unknown }[] = [];
   answers: Partial<Record<Method, Answer>> = {};
   assets = new Map<string, Blob>();
+  /** What the person chooses next. */
+  chosen: Source[] = [];
+  /** How a file is brought over. */
+  carry: (source: Source, options: BringOptions) => Promise<string> = async ({ name }) => `/brought/${name}`;
   #events = new Set<(event: Event) => void>();
 
   constructor(answers: Partial<Record<Method, Answer>> = {}) {
@@ -47,12 +53,12 @@ export class TestNode implements Backend {
     return found;
   }
 
-  async choose(): Promise<[]> {
-    return [];
+  async choose(): Promise<Source[]> {
+    return this.chosen;
   }
 
-  async bring(): Promise<string> {
-    throw new Failure('not_asked_for', 'bring');
+  bring(source: Source, options: BringOptions): Promise<string> {
+    return this.carry(source, options);
   }
 
   onDrag(): () => void {
@@ -63,9 +69,12 @@ export class TestNode implements Backend {
     return () => {};
   }
 
-  async saveBackup(): Promise<boolean> {
-    return false;
+  async saveBackup(passphrase: string): Promise<boolean> {
+    await this.call('identity_backup', { passphrase });
+    return true;
   }
 
-  async restoreBackup(): Promise<void> {}
+  async restoreBackup(_: Source, passphrase: string): Promise<void> {
+    await this.call('identity_restore', { text: 'backup', passphrase });
+  }
 }

@@ -34,6 +34,7 @@ mod playback;
 mod publish;
 mod remote;
 mod rendezvous;
+mod resume;
 mod server;
 mod shell;
 mod stream;

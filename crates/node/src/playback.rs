@@ -24,6 +24,7 @@ use crate::{
     jobs::Job,
     library,
     node::{Inner, unix_ms},
+    resume::Resumed,
     stream::BlobSource,
 };
 
@@ -57,6 +58,8 @@ struct Chosen {
     sleep: Option<u32>,
     device: Option<String>,
     error: Option<ApiError>,
+    /// Where to go on with an entry that was left before the start.
+    resting: Option<(EntryId, Duration)>,
     /// The queue's version, with the mark of its entries in their order.
     version: (u64, u64),
     /// The current entry as it is shown.
@@ -75,7 +78,11 @@ impl Host {
     /// Falls silent for good.
     pub(crate) async fn close(&self) {
         let running = self.0.lock().expect("no holder panics").take();
-        let closing = tokio::task::spawn_blocking(move || drop(running));
+        let closing = tokio::task::spawn_blocking(move || {
+            if let Some(running) = running {
+                running.save();
+            }
+        });
         // A panic in the player's end is no reason to keep the node from ending.
         let _ = closing.await;
     }
@@ -102,13 +109,13 @@ impl Inner {
         limit: Option<u32>,
     ) -> Result<api::Queue, ApiError> {
         let limit = limit.unwrap_or(DEFAULT_ENTRIES).min(store::MAX_LIMIT);
-        let node = self.clone();
+        let (node, runtime) = (self.clone(), Handle::current());
         // Whoever holds the player may be waiting for the database.
-        let looked =
-            tokio::task::spawn_blocking(move || match &*node.host.0.lock().expect("no holder panics") {
-                Some(running) => running.queue(offset as usize, limit as usize),
-                None => Default::default(),
-            });
+        let looked = tokio::task::spawn_blocking(move || {
+            let mut host = node.host.0.lock().expect("no holder panics");
+            let running = host.get_or_insert_with(|| Running::start(&node, runtime));
+            running.queue(offset as usize, limit as usize)
+        });
         let looked = looked.await;
         let (mut queue, items) =
             looked.map_err(|_| ApiError::new("player_failed", "the player ended unexpectedly"))?;
@@ -217,9 +224,13 @@ impl Run {
 
 impl Running {
     fn start(node: &Arc<Inner>, runtime: Handle) -> Self {
-        let chosen = Chosen::default();
+        let resumed = runtime.block_on(Resumed::load(&node.store));
+        let mut chosen = Chosen::default();
         let opener = TrackOpener::new(node, runtime.clone());
         let (player, events) = Player::new(opener, Output::Default);
+        if let Some(resumed) = resumed {
+            chosen.take_up(&resumed, &player);
+        }
         player.set_replay_gain(gain_mode(chosen.replay_gain));
         let player = Arc::new(player);
         let obeying = Arc::downgrade(&player);
@@ -236,6 +247,24 @@ impl Running {
             .spawn(move || teller.tell(&keys, &events))
             .expect("a thread can be started");
         running
+    }
+
+    /// Goes on, after a restart from where it was left.
+    fn resume(&self) {
+        let state = self.player.state();
+        let rested = self.chosen().resting.take();
+        let rested = rested.filter(|(id, _)| state.entry.is_some_and(|entry| entry.id == *id));
+        match rested {
+            Some((_, position)) if state.playback == Playback::Stopped => self.player.play_from(position),
+            _ => self.player.play(),
+        }
+    }
+
+    /// Writes down what to go on with after a restart.
+    fn save(&self) {
+        if let Some(node) = self.node.upgrade() {
+            self.chosen().save(&node, &self.runtime, &self.player);
+        }
     }
 
     fn teller(&self) -> Teller {
@@ -267,7 +296,7 @@ impl Running {
                 let id = player.queue(|queue| at(queue, index))?;
                 player.jump(id);
             }
-            PlayerCommand::Resume => player.play(),
+            PlayerCommand::Resume => self.resume(),
             PlayerCommand::Pause => player.pause(),
             PlayerCommand::Next => player.next(),
             PlayerCommand::Previous => player.previous(),
@@ -323,6 +352,26 @@ impl Running {
 }
 
 impl Chosen {
+    /// Goes on as the player was left.
+    fn take_up(&mut self, resumed: &Resumed, player: &Player<QueueItem>) {
+        self.resting = resumed.restore(player);
+        (self.replay_gain, self.crossfade) = (resumed.replay_gain, resumed.crossfade);
+        player.set_crossfade(duration(resumed.crossfade.into()).unwrap_or_default());
+        if let Some(device) = &resumed.device {
+            player.set_output(device.parse().unwrap_or_default());
+        }
+        self.device = resumed.device.clone();
+    }
+
+    /// Not for the runtime's own threads: it waits for the database.
+    fn save(&self, node: &Inner, runtime: &Handle, player: &Player<QueueItem>) {
+        let chosen = (self.replay_gain, self.crossfade, self.device.clone());
+        let resumed = Resumed::of(player, self.resting, node.settings().private_session, chosen);
+        if let Err(error) = runtime.block_on(resumed.save(&node.store)) {
+            tracing::warn!(code = error.code, "the player's queue could not be kept");
+        }
+    }
+
     /// Brings the queue's version up to date.
     fn bump(&mut self, player: &Player<QueueItem>) -> u64 {
         let mark = player.queue(|queue| {
@@ -359,6 +408,12 @@ impl Teller {
                 let length = player.queue(Queue::len) as u64;
                 node.hub.tell(&api::Event::Queue { version: told, length });
             }
+            if matches!(
+                event,
+                audio::Event::Queue | audio::Event::Track { .. } | audio::Event::Playback(Playback::Paused)
+            ) {
+                chosen.save(&node, &self.runtime, &player);
+            }
             let shown = shown_state(&node, &self.runtime, &player, &mut chosen);
             keys.show(&now_playing(&player, &shown));
             node.hub.tell(&match event {
@@ -383,7 +438,7 @@ fn remember(
             if let Some((item, position)) = last.replace((entry.item, Duration::ZERO)) {
                 node.heard(item, position, true);
             }
-            chosen.error = None;
+            (chosen.error, chosen.resting) = (None, None);
         }
         audio::Event::Position(position) => *last = last.map(|(item, _)| (item, *position)),
         audio::Event::Finished => {
@@ -448,6 +503,10 @@ fn state(player: &Player<QueueItem>, chosen: &Chosen, shown: Option<Shown>, buff
     let current = state
         .entry
         .map(|entry| QueueEntry { listed: listed.unwrap_or_default(), ..queue_entry(entry.id, entry.item) });
+    let rested = chosen.resting.filter(|(id, _)| {
+        state.playback == Playback::Stopped && current.as_ref().is_some_and(|entry| entry.entry == id.0)
+    });
+    let position = rested.map_or(state.position, |(_, position)| position);
     let known = current.as_ref().map_or(0, |entry| entry.listed.duration_ms);
     PlayerState {
         status: match state.playback {
@@ -463,7 +522,7 @@ fn state(player: &Player<QueueItem>, chosen: &Chosen, shown: Option<Shown>, buff
         title,
         artist,
         current,
-        position_ms: millis(state.position),
+        position_ms: millis(position),
         duration_ms: state.duration.map_or(known, millis),
         buffered_ms,
         volume: state.volume,
@@ -642,7 +701,7 @@ fn duration(seconds: f64) -> Result<Duration, ApiError> {
     Duration::try_from_secs_f64(seconds).map_err(wrong)
 }
 
-fn millis(time: Duration) -> u64 {
+pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

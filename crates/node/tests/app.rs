@@ -8,7 +8,7 @@ use node::{
     Api, Page, Remote, Server, Web,
     api::{
         Event, HideCommand, HideTarget, LibraryCommand, PlayerCommand, PlaylistCommand, ProfileEdit, Publish,
-        QueueItem, ReleaseQuery, ReportReason, Request, Response,
+        QueueItem, ReleaseQuery, Repeat, ReportReason, Request, Response,
     },
 };
 use tokio::{
@@ -113,6 +113,40 @@ async fn the_queue_is_shown_by_pages_and_told_by_its_version() {
     let Response::Queue(before) = before else { panic!() };
     assert!(after.version > before.version);
     assert_eq!(after.entries[2].entry, before.entries[0].entry);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_player_goes_on_after_a_restart_where_it_was() {
+    let local = Local::start(Vec::new()).await;
+    let songs = ["a", "b", "c"].map(|name| local.song(name)).to_vec();
+    let release = local.publish(titled("Album", songs)).await.release_id;
+    let mut events = local.node.events().await.unwrap();
+    let player = async |local: &Local, command| {
+        let Response::Player(state) = local.ask(Request::Player(command)).await else { panic!() };
+        state
+    };
+    player(&local, PlayerCommand::Output { device: "null".into() }).await;
+    player(&local, PlayerCommand::Volume { volume: 0.25 }).await;
+    player(&local, PlayerCommand::Repeat { repeat: Repeat::All }).await;
+    player(&local, PlayerCommand::Crossfade { seconds: 3.0 }).await;
+    player(&local, PlayerCommand::Sleep { minutes: Some(0) }).await;
+    let items = (1..=3).map(|track| QueueItem::Track { release, track }).collect();
+    player(&local, PlayerCommand::Play { items, start: 1 }).await;
+    until(&mut events, |event| match event {
+        Event::Player(state) => (state.status == "paused").then_some(()),
+        _ => None,
+    })
+    .await;
+    let before = player(&local, PlayerCommand::State).await;
+    let local = local.restart().await;
+    let after = player(&local, PlayerCommand::State).await;
+    assert_eq!((after.status.as_str(), after.queue_length, after.index), ("stopped", 3, before.index));
+    assert_eq!(after.position_ms, before.position_ms);
+    assert_eq!((after.volume, after.repeat, after.crossfade), (0.25, Repeat::All, 3.0));
+    assert_eq!(after.device, "null");
+    assert_eq!(after.current.map(|entry| entry.listed), before.current.map(|entry| entry.listed));
+    let Response::Queue(queue) = local.ask(Request::Queue { offset: 0, limit: None }).await else { panic!() };
+    assert_eq!(queue.entries.iter().filter_map(|entry| entry.track).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,7 @@
 /** What every shell offers the app. Components talk to this, never to a transport. */
 import type * as api from '../../../../crates/node/bindings/api';
-import type { PendingRequest } from './pending';
 
 export type * from '../../../../crates/node/bindings/api';
-export type { BlockList } from './pending';
-
-type Request = api.Request | PendingRequest;
 
 /** What lists show of a track or a private file. */
 export type Listed = Omit<api.QueueEntry, 'entry' | 'release' | 'track' | 'file'>;
@@ -13,10 +9,10 @@ export type Listed = Omit<api.QueueEntry, 'entry' | 'release' | 'track' | 'file'
 type Params<R> = R extends { params: infer P } ? P : undefined;
 
 /** The names of everything that can be asked. */
-export type Method = Request['method'];
+export type Method = api.Request['method'];
 
 /** What a method takes. */
-export type ParamsOf<M extends Method> = Params<Extract<Request, { method: M }>>;
+export type ParamsOf<M extends Method> = Params<Extract<api.Request, { method: M }>>;
 
 /** What a method answers. */
 export interface Answers {

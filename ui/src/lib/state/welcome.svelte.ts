@@ -14,13 +14,13 @@ class Welcome {
   }
 
   /** The person has been through it, or skipped it. */
-  end(): void {
+  end(to = '#/'): void {
     try {
       localStorage.setItem(KEY, node.status?.peer_id ?? '');
     } catch {
       // A browser that stores nothing greets again; that does no harm.
     }
-    router.go('#/', { replace: true });
+    router.go(to, { replace: true });
   }
 }
 
