@@ -17,8 +17,10 @@ package="xvfb xauth dbus desktop-file-utils"
 # Android's std is built from Debian's source by Debian's compiler; C is compiled, not linked.
 android="rustc-web cargo-web rust-web-src clang-19 lld-19 llvm-19 libc6-dev-arm64-cross"
 # Songs and their transcoding; a sound server whose output can be recorded; a bus for the media keys;
-# links between network namespaces; a screen nobody sees, and who presses the window's buttons; a browser.
-tests="asc-music chromium ffmpeg pulseaudio pulseaudio-utils libasound2-plugins dbus iproute2 util-linux webkit2gtk-driver xvfb"
+# links between network namespaces; clocks that are off; a screen nobody sees, and who presses the window's buttons;
+# a browser.
+tests="asc-music chromium ffmpeg pulseaudio pulseaudio-utils libasound2-plugins dbus iproute2 util-linux libfaketime"
+tests="$tests webkit2gtk-driver xvfb"
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -164,6 +164,18 @@ impl Daemon {
         }
     }
 
+    /// Waits until it tells a certain event.
+    pub fn until_event(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            match self.events.recv_timeout(PATIENCE.saturating_sub(began.elapsed())) {
+                Ok(event) if is_it(&event) => return event,
+                Ok(_) => {}
+                Err(error) => panic!("{}: waited in vain for {what}: {error}", self.id()),
+            }
+        }
+    }
+
     /// Waits for so many releases and returns their ids in order.
     pub fn until_releases(&self, count: usize) -> Vec<String> {
         self.until(&format!("{count} releases"), |daemon| {
@@ -203,6 +215,12 @@ impl Daemon {
         assert!(status.success());
         assert!(self.wait(Duration::from_secs(5)).expect("it ends within 5 s").success());
         self.leave()
+    }
+
+    /// Waits until it ends by itself, and tells its exit code.
+    pub fn ended(mut self) -> (Option<i32>, Folder) {
+        let status = self.wait(PATIENCE).expect("it ends");
+        (status.code(), self.leave())
     }
 
     fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {

@@ -3,7 +3,7 @@
 
 use std::{
     env, fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -71,20 +71,41 @@ fn what_is_not_known_is_said_so() {
 
 #[test]
 fn a_killed_publish_leaves_all_or_nothing() {
+    killed_publish(&[song(SONGS[0], "mp3")], 400_000);
+}
+
+#[test]
+fn a_killed_publish_of_a_long_release_leaves_all_or_nothing() {
+    let music = Folder::new();
+    let mp3 = fs::read(song(SONGS[0], "mp3")).unwrap();
+    let files: Vec<PathBuf> = (0..60_usize)
+        .map(|number| {
+            let path = music.path().join(format!("track {number}.mp3"));
+            // A little of it, and at the end something that is no sound but makes each file its own.
+            fs::write(&path, [&mp3[..40_000], format!("{number:0100}").as_bytes()].concat()).unwrap();
+            path
+        })
+        .collect();
+    killed_publish(&files, 240_000);
+}
+
+/// Publishes the files again and again, and kills the daemon a little later each time, from before the first byte to
+/// after the end.
+fn killed_publish(files: &[PathBuf], step: u64) {
     let mut folder = Folder::new();
     let mut published = 0;
-    // The kill comes a little later each time, from before the first byte to after the end.
     for round in 0..12_u64 {
         let daemon = folder.daemon(&[]);
         let mut publishing = Command::new(musicdao())
             .arg("--data")
             .arg(daemon.folder().path())
-            .args(["--json", "publish", arg(&song(SONGS[0], "mp3")), "--title", &format!("round {round}")])
+            .args(["--json", "publish", "--title", &format!("round {round}")])
+            .args(files)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        daemon.wait_for_stored(round * 400_000);
+        daemon.wait_for_stored(round * step);
         folder = daemon.kill();
         let done = publishing.wait().unwrap().success();
         published += usize::from(done);
@@ -95,6 +116,9 @@ fn a_killed_publish_leaves_all_or_nothing() {
         for release in &releases {
             let played = daemon.run(&["play", release, "--output", "null", "--seconds", "1"]);
             assert_eq!(played["source"], "local");
+            let tracks = daemon.run(&["show", release])["tracks"].as_array().unwrap().clone();
+            assert_eq!(tracks.len(), files.len());
+            assert!(tracks.iter().all(|track| track["have"] == track["size"]), "round {round}: {release}");
         }
         folder = daemon.kill();
     }

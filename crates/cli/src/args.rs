@@ -204,6 +204,9 @@ pub(crate) enum Command {
         /// Writes checks, settings and logs into a `.tar.gz` for you to read before you share it
         #[arg(long, value_name = "FILE")]
         bundle: Option<PathBuf>,
+        /// Renames a database that is damaged, so that the next start begins with an empty one; daemon stopped
+        #[arg(long, conflicts_with = "bundle")]
+        set_aside_database: bool,
     },
     /// Measures, and tells each figure with how it was taken and what it has to beat
     Bench(BenchArgs),

@@ -74,9 +74,16 @@ pub(crate) async fn run(
             tracing::warn!(after = ?ENDING, "the node did not end in time");
         }
         drop(server);
-        if ended? == Ended::Shutdown {
-            lines.end();
-            return Ok(());
+        match ended? {
+            Ended::Restart => {}
+            Ended::Shutdown => {
+                lines.end();
+                return Ok(());
+            }
+            Ended::Failed(error) => {
+                lines.end();
+                return Err(error.into());
+            }
         }
     }
 }
@@ -300,8 +307,9 @@ mod tests {
     fn what_is_private_stays_out_of_words_for_people() {
         let progress = Event::Progress(node::api::Progress {
             job: "j".into(),
-            stage: "playing".into(),
+            stage: "reading".into(),
             item: "secret".into(),
+            unit: node::api::Unit::Bytes,
             done: 0,
             total: 1,
         });

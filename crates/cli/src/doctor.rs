@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -51,6 +51,28 @@ pub(crate) async fn run(
         output.note(&format!("Wrote {}: read it before you share it.", file.display()));
     }
     Ok(())
+}
+
+/// Where a database went.
+#[derive(serde::Serialize)]
+struct Aside {
+    aside: PathBuf,
+}
+
+/// Renames the database, so that the next node begins with an empty one.
+///
+/// # Errors
+/// `already_running`, and those of files and standard output.
+pub(crate) fn set_aside(data: &Path, output: Output) -> Result<(), Failure> {
+    let aside = Aside { aside: node::set_aside_database(data)? };
+    output.say_as(&aside, || {
+        format!(
+            "The database is {} now; the next start begins with an empty one.\nYour identity and your files are \
+             where they were. What is public comes back from the swarm; you publish again once somebody is \
+             connected, or after `musicdao identity take-over`.\n",
+            aside.aside.display()
+        )
+    })
 }
 
 async fn examine(session: &Session) -> Result<(Doctor, ConfigValues), ApiError> {

@@ -301,14 +301,16 @@ impl Human for ReleaseRef {
 
 impl Human for Blocked {
     fn human(&self) -> String {
-        if self.blocked.is_empty() {
+        if let Some(list) = &self.shared {
+            return format!("Others subscribe to it by `musicdao block subscribe {list}`\n");
+        }
+        if self.blocked.is_empty() && self.lists.is_empty() {
             return "Nothing is blocked: `musicdao block add ID` hides an artist, a release or a file.\n"
                 .to_owned();
         }
-        table(
-            [Left("KIND"), Left("ID")],
-            self.blocked.iter().map(|entry| [entry.kind.clone(), short(&entry.id)]),
-        )
+        let blocked = self.blocked.iter().map(|entry| [entry.kind.clone(), short(&entry.id)]);
+        let lists = self.lists.iter().map(|list| ["by the list".to_owned(), short(list)]);
+        table([Left("KIND"), Left("ID")], blocked.chain(lists))
     }
 }
 

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use node::api::{Done, Event, JobId, Progress, Request};
+use node::api::{Done, Event, JobId, Progress, Request, Unit};
 use tokio::time::timeout;
 
 use crate::{
     failure::Failure,
     output::Output,
     session::{Answer, Session},
-    text::{clean, duration, size},
+    text::{clean, size},
 };
 
 /// Longest that cancelled work may take to end.
@@ -84,8 +84,10 @@ fn draw(bar: &ProgressBar, progress: &Progress) {
 }
 
 fn words(progress: &Progress) -> String {
-    let in_bytes = matches!(progress.stage.as_str(), "fetching" | "hashing");
-    let unit = if in_bytes { size } else { duration };
+    let unit = match progress.unit {
+        Unit::Bytes => size,
+        Unit::Files => |count: u64| count.to_string(),
+    };
     format!("{} {} of {}", clean(&progress.item), unit(progress.done), unit(progress.total))
 }
 
@@ -94,15 +96,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_is_told_in_the_unit_of_its_stage() {
-        let progress = |stage: &str| Progress {
+    fn progress_is_told_in_its_unit() {
+        let progress = |unit: Unit| Progress {
             job: name(),
-            stage: stage.into(),
+            stage: "reading".into(),
             item: "a\u{1b}song".into(),
+            unit,
             done: 61_000,
             total: 5_000_000,
         };
-        assert_eq!(words(&progress("fetching")), "a�song 61.0 kB of 5.0 MB");
-        assert_eq!(words(&progress("playing")), "a�song 1:01 of 1:23:20");
+        assert_eq!(words(&progress(Unit::Bytes)), "a�song 61.0 kB of 5.0 MB");
+        assert_eq!(words(&progress(Unit::Files)), "a�song 61000 of 5000000");
     }
 }

@@ -103,7 +103,7 @@ fn commands_do_without_a_daemon() {
     assert_eq!(answer(&data, &["search", "night"]), json!({ "results": [] }));
     assert_eq!(answer(&data, &["peers"]), json!({ "peers": [] }));
     assert_eq!(answer(&data, &["follow"]), json!({ "follows": [] }));
-    assert_eq!(answer(&data, &["block", "list"]), json!({ "blocked": [] }));
+    assert_eq!(answer(&data, &["block", "list"]), json!({ "blocked": [], "lists": [] }));
     assert_eq!(
         answer(&data, &["hide", "add", "--tag", "#Spam"])["hidden"][0]["what"],
         json!({ "tag": "spam" })

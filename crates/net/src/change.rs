@@ -4,9 +4,9 @@ use std::{
     io::{self, IoSliceMut},
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use quinn::{
@@ -14,7 +14,6 @@ use quinn::{
     udp::{RecvMeta, Transmit},
 };
 use tokio::{
-    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -23,7 +22,7 @@ use tracing::{debug, info};
 use crate::{
     dial,
     error::NetError,
-    event::{DownReason, Path},
+    event::{DownReason, Event, Path},
     link::Link,
     network::Shared,
     overlay::Overlay,
@@ -42,32 +41,36 @@ const CLOSING: Duration = Duration::from_secs(1);
 const CLOSING_LOOK: Duration = Duration::from_millis(5);
 
 /// Notices changes and sleeps until the network closes.
-pub(crate) async fn watch(shared: Weak<Shared>, mut closed: watch::Receiver<bool>) {
-    let mut before = None;
-    let mut looked = SystemTime::now();
-    loop {
-        let Some(strong) = shared.upgrade() else { return };
-        let now = reach::interfaces(strong.local_addr());
-        // The clock of timers stands still during a sleep, that of the wall goes on.
-        let slept = looked.elapsed().is_ok_and(|elapsed| elapsed > SLEEP);
-        if before.as_ref().is_some_and(|before| *before != now) || slept {
-            info!(addresses = now.len(), slept, "the network changed");
-            if let Err(error) = changed(&strong).await {
-                debug!(%error, "no new socket");
+pub(crate) fn watch(shared: &Arc<Shared>) -> impl Future<Output = ()> + use<> {
+    let (clock, mut closed) = (shared.config.clock.clone(), shared.closed.subscribe());
+    let (mut looked, mut before) = (clock(), reach::interfaces(shared.local_addr()));
+    let shared = Arc::downgrade(shared);
+    async move {
+        loop {
+            tokio::select! {
+                () = sleep(LOOK) => {}
+                _ = closed.wait_for(|closed| *closed) => return,
             }
-        }
-        before = Some(now);
-        looked = SystemTime::now();
-        drop(strong);
-        tokio::select! {
-            () = sleep(LOOK) => {}
-            _ = closed.wait_for(|closed| *closed) => return,
+            let Some(strong) = shared.upgrade() else { return };
+            // The clock of timers stands still during a sleep, that of the wall goes on.
+            let slept = clock().duration_since(looked).is_ok_and(|passed| passed > SLEEP);
+            looked = clock();
+            let now = reach::interfaces(strong.local_addr());
+            if before != now || slept || strong.unbound.load(Ordering::Relaxed) {
+                info!(addresses = now.len(), slept, "the network changed");
+                if let Err(error) = changed(&strong).await {
+                    debug!(%error, "no new socket");
+                }
+                looked = clock();
+            }
+            before = now;
         }
     }
 }
 
 /// Opens a new socket, forgets what was known of the outside, and sees to every session.
 pub(crate) async fn changed(shared: &Arc<Shared>) -> Result<(), NetError> {
+    let _changing = shared.changing.lock().await;
     rebind(shared).await?;
     shared.reach().reset();
     shared.remap.notify_one();
@@ -78,6 +81,7 @@ pub(crate) async fn changed(shared: &Arc<Shared>) -> Result<(), NetError> {
         checks.spawn(async move { check(&shared, &link).await });
     }
     checks.join_all().await;
+    let _ = shared.events.send(Event::NetworkChanged).await;
     Ok(())
 }
 
@@ -103,6 +107,7 @@ async fn rebind(shared: &Shared) -> Result<(), NetError> {
     let quinn = shared.endpoint.quinn();
     let circuits = shared.overlay().circuits();
     let old = shared.overlay().socket();
+    shared.unbound.store(true, Ordering::Relaxed);
     let failed = |source| NetError::Listen { addr: local, source };
     // The endpoint keeps the socket before the last, so the old one closes with the second replacement.
     for _ in 0..2 {
@@ -122,6 +127,7 @@ async fn rebind(shared: &Shared) -> Result<(), NetError> {
     let overlay = Overlay::new(socket, circuits);
     quinn.rebind_abstract(overlay.clone()).map_err(failed)?;
     *shared.overlay() = overlay;
+    shared.unbound.store(false, Ordering::Relaxed);
     Ok(())
 }
 

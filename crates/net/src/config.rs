@@ -1,4 +1,4 @@
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration, time::SystemTime};
 
 use bytes::Bytes;
 use domain::{BlobHash, Identity, PeerId};
@@ -30,6 +30,8 @@ pub struct Config {
     pub dht: Option<DhtConfig>,
     /// Whether and how to ask the router to forward the port.
     pub port_mapping: Option<PortMapping>,
+    /// The wall clock, which alone goes on while the machine sleeps.
+    pub clock: Clock,
 }
 
 /// Bounds on what peers can cause. The defaults suit a home computer.
@@ -38,6 +40,10 @@ pub struct Config {
 pub struct Limits {
     /// Most sessions at a time; dialled ones are let in above it.
     pub sessions: usize,
+    /// Most sessions that one host began; an IPv6 network of 64 bits counts as one.
+    pub sessions_per_host: usize,
+    /// How long a session that the other side began must be unused before it makes room for a newcomer.
+    pub spare_after: Duration,
     /// Most bytes that wait for one peer before it counts as not draining and is dropped.
     pub queued: usize,
     /// Most requests of one peer answered at a time.
@@ -70,6 +76,9 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
+/// Tells the time of the day.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
 /// What a [`Handler`] answers a request with, later.
 pub type Answer = Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>;
 
@@ -92,6 +101,7 @@ impl Config {
             lan: None,
             dht: None,
             port_mapping: None,
+            clock: Arc::new(SystemTime::now),
         }
     }
 }
@@ -110,6 +120,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 256,
+            sessions_per_host: 64,
+            spare_after: Duration::from_secs(60),
             queued: 4 * 1024 * 1024,
             requests: 32,
             request_body: 64 * 1024,

@@ -27,6 +27,8 @@ pub const MAX_TOPICS: usize = 1024;
 const AGAIN: Duration = Duration::from_secs(20 * 60);
 /// DHT nodes forget a signed item after about two hours.
 const CONTACT_AGAIN: Duration = Duration::from_secs(45 * 60);
+/// Shortest time between two different contacts in the DHT: relays come and go.
+const CONTACT_PAUSE: Duration = Duration::from_secs(2 * 60);
 /// Pause before an announcement that failed is tried again.
 const RETRY: Duration = Duration::from_secs(60);
 /// Pause between two announcements, so that many topics make a trickle and no flood.
@@ -70,10 +72,12 @@ struct Inner {
 struct Kept {
     topics: BTreeMap<Topic, Instant>,
     contact: Option<(Contact, Instant)>,
+    /// When a contact was last due.
+    published: Option<Instant>,
 }
 
 /// The next thing to announce.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Due {
     Topic(Topic),
     Contact(Contact),
@@ -153,12 +157,8 @@ impl Dht {
 
     /// Keeps a topic announced from now on; `false` when there are [`MAX_TOPICS`] already.
     pub fn keep(&self, topic: Topic) -> bool {
-        let mut kept = self.kept();
-        let fits = kept.topics.len() < MAX_TOPICS || kept.topics.contains_key(&topic);
-        if fits {
-            kept.topics.entry(topic).or_insert_with(Instant::now);
-            self.0.poke.notify_one();
-        }
+        let fits = self.kept().keep(topic, Instant::now());
+        self.0.poke.notify_one();
         fits
     }
 
@@ -186,7 +186,7 @@ impl Dht {
 
     /// Keeps this identity's contact published from now on; `None` stops it.
     pub fn keep_contact(&self, contact: Option<Contact>) {
-        self.kept().contact = contact.map(|contact| (contact, Instant::now()));
+        self.kept().keep_contact(contact, Instant::now());
         self.0.poke.notify_one();
     }
 
@@ -210,7 +210,7 @@ impl Dht {
     pub(crate) async fn keep_announcing(self, shared: Weak<Shared>) {
         loop {
             let Some(port) = shared.upgrade().map(|shared| shared.external_port()) else { return };
-            let (due, wake) = self.next(Instant::now());
+            let (due, wake) = self.kept().next(Instant::now());
             let pause = match due {
                 Some(due) => {
                     let result = match &due {
@@ -219,7 +219,7 @@ impl Dht {
                     };
                     if let Err(error) = result {
                         debug!(?due, %error, "announcement failed");
-                        self.retry(&due, Instant::now());
+                        self.kept().retry(&due, Instant::now());
                     }
                     PACE
                 }
@@ -232,34 +232,56 @@ impl Dht {
         }
     }
 
-    /// Takes the next thing that is due, or says when to look again.
-    fn next(&self, now: Instant) -> (Option<Due>, Instant) {
-        let mut kept = self.kept();
-        if let Some((contact, at)) = kept.contact.as_mut().filter(|(_, at)| *at <= now) {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        lock(&self.0.kept)
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, topic: Topic, now: Instant) -> bool {
+        let fits = self.topics.len() < MAX_TOPICS || self.topics.contains_key(&topic);
+        if fits {
+            self.topics.entry(topic).or_insert(now);
+        } else {
+            debug!(most = MAX_TOPICS, "no room for another topic");
+        }
+        fits
+    }
+
+    /// The same contact stays due when it was.
+    fn keep_contact(&mut self, contact: Option<Contact>, now: Instant) {
+        let same = self.contact.as_ref().map(|(contact, _)| contact) == contact.as_ref();
+        if same {
+            return;
+        }
+        let due = self.published.map_or(now, |published| now.max(published + CONTACT_PAUSE));
+        self.contact = contact.map(|contact| (contact, due));
+    }
+
+    /// Takes what has been due the longest, or says when to look again.
+    fn next(&mut self, now: Instant) -> (Option<Due>, Instant) {
+        if let Some((contact, at)) = self.contact.as_mut().filter(|(_, at)| *at <= now) {
             *at = now + CONTACT_AGAIN;
+            self.published = Some(now);
             return (Some(Due::Contact(contact.clone())), now);
         }
-        if let Some((topic, at)) = kept.topics.iter_mut().find(|(_, at)| **at <= now) {
+        let longest = self.topics.iter_mut().min_by_key(|(_, at)| **at);
+        if let Some((topic, at)) = longest.filter(|(_, at)| **at <= now) {
             *at = now + AGAIN;
             return (Some(Due::Topic(*topic)), now);
         }
-        let times = kept.topics.values().copied().chain(kept.contact.iter().map(|(_, at)| *at));
+        let times = self.topics.values().copied().chain(self.contact.iter().map(|(_, at)| *at));
         (None, times.min().unwrap_or(now + AGAIN))
     }
 
-    fn retry(&self, due: &Due, now: Instant) {
-        let mut kept = self.kept();
+    fn retry(&mut self, due: &Due, now: Instant) {
         let at = match due {
-            Due::Topic(topic) => kept.topics.get_mut(topic),
-            Due::Contact(_) => kept.contact.as_mut().map(|(_, at)| at),
+            Due::Topic(topic) => self.topics.get_mut(topic),
+            Due::Contact(_) => self.contact.as_mut().map(|(_, at)| at),
         };
         if let Some(at) = at {
             *at = now + RETRY;
         }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        lock(&self.0.kept)
     }
 }
 
@@ -270,6 +292,54 @@ fn failed(reason: impl ToString) -> NetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn contact(port: u16) -> Contact {
+        Contact::of(&[([5, 6, 7, 8], port).into()])
+    }
+
+    #[test]
+    fn a_contact_that_stays_the_same_is_published_again_when_it_would_be_forgotten() {
+        let (mut kept, begin) = (Kept::default(), Instant::now());
+        let mut published = Vec::new();
+        for round in 0..200 {
+            let now = begin + Duration::from_secs(20) * round;
+            kept.keep_contact(Some(contact(1)), now);
+            if kept.next(now).0.is_some() {
+                published.push(now - begin);
+            }
+        }
+        assert_eq!(published, [Duration::ZERO, CONTACT_AGAIN]);
+    }
+
+    #[test]
+    fn a_new_contact_is_published_soon_but_not_each_time_it_changes() {
+        let (mut kept, begin) = (Kept::default(), Instant::now());
+        kept.keep_contact(Some(contact(1)), begin);
+        assert_eq!(kept.next(begin).0, Some(Due::Contact(contact(1))));
+        let changed = begin + Duration::from_secs(20);
+        kept.keep_contact(Some(contact(2)), changed);
+        kept.keep_contact(Some(contact(3)), changed);
+        let (nothing, wake) = kept.next(changed);
+        assert_eq!((nothing, wake), (None, begin + CONTACT_PAUSE));
+        assert_eq!(kept.next(wake).0, Some(Due::Contact(contact(3))));
+    }
+
+    #[test]
+    fn of_many_topics_none_is_forgotten() {
+        let (mut kept, mut now) = (Kept::default(), Instant::now());
+        let topics: Vec<Topic> = (0..MAX_TOPICS).map(|number| Topic::swarm(&number.to_string())).collect();
+        assert!(topics.iter().all(|topic| kept.keep(*topic, now)));
+        assert!(!kept.keep(Topic::swarm("one more"), now));
+        // Announcing takes so long that some are due again before all had their turn.
+        let mut announced = BTreeSet::new();
+        for _ in 0..MAX_TOPICS {
+            if let Some(Due::Topic(topic)) = kept.next(now).0 {
+                announced.insert(topic);
+            }
+            now += AGAIN / 100;
+        }
+        assert_eq!(announced.len(), MAX_TOPICS);
+    }
 
     #[test]
     fn topics_are_apart() {

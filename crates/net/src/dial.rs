@@ -56,7 +56,7 @@ pub(crate) async fn connect(shared: &Arc<Shared>, peer: PeerId, contact: &Contac
     if shared.link(&peer).is_some() {
         return Ok(());
     }
-    if let Err(Unwanted::Blocked) = shared.sessions().admit(&peer, true, usize::MAX) {
+    if let Err(Unwanted::Blocked) = shared.sessions().admit(&peer, None, &shared.config.limits) {
         return Err(NetError::Blocked(peer));
     }
     let _dialling = Dialling::new(shared, peer);

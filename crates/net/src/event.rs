@@ -59,6 +59,16 @@ pub enum Event {
         /// The address.
         addr: SocketAddr,
     },
+    /// The network was begun anew: other interfaces, a sleep, or [`crate::Network::network_changed`]. Peers that were
+    /// lost are to be dialled again.
+    NetworkChanged,
+    /// Something that helps to find peers could not be started; all else goes on without it.
+    ServiceFailed {
+        /// Which.
+        service: &'static str,
+        /// What it says.
+        reason: String,
+    },
     /// A peer sent bytes that are not what the blob's hash says, and is no longer asked for it.
     BadProvider {
         /// Who.

@@ -108,7 +108,8 @@ pub(crate) async fn greet(shared: &Arc<Shared>, greeting: Greeting) -> Result<Gr
         connection.close(close::LEFT, b"");
         return Err(NetError::SelfConnection);
     }
-    let admitted = shared.sessions().admit(&peer, greeting.dialled, shared.config.limits.sessions);
+    let from = (!greeting.dialled).then(|| canonical(connection.remote_address()));
+    let admitted = shared.sessions().admit(&peer, from, &shared.config.limits);
     let result = match admitted {
         Ok(()) if shared.id < peer => lead(shared, peer, greeting).await,
         Ok(()) => follow(shared, peer, greeting).await,
@@ -149,13 +150,13 @@ async fn lead(shared: &Arc<Shared>, peer: PeerId, greeting: Greeting) -> Result<
         Some(early) => early,
         None => their_hello(&connection, peer).await?,
     };
-    install(shared, peer, commit, Lane { connection, send, frames, path, hello });
+    install(shared, peer, commit, Lane { connection, send, frames, path, dialled, hello });
     Ok(Greeted::Session)
 }
 
 /// The side with the higher id offers what it still holds, and takes what the other commits.
 async fn follow(shared: &Arc<Shared>, peer: PeerId, greeting: Greeting) -> Result<Greeted, NetError> {
-    let Greeting { connection, path, purpose, .. } = greeting;
+    let Greeting { connection, path, dialled, purpose } = greeting;
     let link = shared.link(&peer).filter(|_| purpose == Purpose::Connect);
     let held = link.map_or(0, |link| link.session());
     let send = our_hello(&connection, peer, Commit { session: 0, replaces: held }).await?;
@@ -164,7 +165,7 @@ async fn follow(shared: &Arc<Shared>, peer: PeerId, greeting: Greeting) -> Resul
         return Err(NetError::protocol(peer, "no session number"));
     }
     let commit = Commit { session: hello.session, replaces: hello.replaces };
-    install(shared, peer, commit, Lane { connection, send, frames, path, hello });
+    install(shared, peer, commit, Lane { connection, send, frames, path, dialled, hello });
     Ok(Greeted::Session)
 }
 
@@ -208,6 +209,10 @@ fn install(shared: &Arc<Shared>, peer: PeerId, commit: Commit, lane: Lane) {
 fn begin(shared: &Arc<Shared>, peer: PeerId, commit: Commit, lane: Lane) {
     let (link, ends) = Link::new(peer, commit.session, lane, shared.config.limits.queued);
     let displaced = shared.sessions().install(peer, link.clone());
+    let surplus = shared.sessions().surplus(&link, &shared.config.limits);
+    if let Some(surplus) = surplus {
+        surplus.end(DownReason::Disconnected);
+    }
     let (shared, events) = (Arc::downgrade(shared), shared.events.clone());
     tokio::spawn(async move {
         if let Some(displaced) = displaced {

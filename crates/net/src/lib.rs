@@ -36,12 +36,12 @@ mod transport;
 pub mod wire;
 
 pub use blobs::{Blob, BlobError, BlobInfo, Blobs, MAX_READ};
-pub use config::{Answer, Config, Handler, Limits, RefuseAll};
+pub use config::{Answer, Clock, Config, Handler, Limits, RefuseAll};
 pub use contact::{Contact, Invite, InviteError, MAX_INVITE, MAX_RELAYS, Relay};
 pub use dht::{Dht, DhtConfig, MAX_TOPICS, Topic};
 pub use error::NetError;
 pub use event::{DownReason, Event, EventReceiver, Path, Via};
-pub use fetch::{Download, Progress};
+pub use fetch::{Download, Progress, Reader};
 pub use lan::Lan;
 pub use network::{Network, PeerInfo};
 pub use portmap::PortMapping;

@@ -48,6 +48,8 @@ pub(crate) struct Lane {
     pub(crate) send: SendStream,
     pub(crate) frames: Frames,
     pub(crate) path: Path,
+    /// This side dialled.
+    pub(crate) dialled: bool,
     pub(crate) hello: Hello,
 }
 
@@ -64,6 +66,8 @@ pub(crate) struct Link {
     readers: mpsc::Sender<(Connection, Frames)>,
     /// Until when the introductions of and through this peer are paid for.
     introductions: Mutex<Instant>,
+    /// When a message or a request last went either way.
+    used: Mutex<Instant>,
     /// Why this side ends it, once it does.
     reason: Mutex<Option<DownReason>>,
     ended: watch::Sender<bool>,
@@ -73,6 +77,7 @@ pub(crate) struct Link {
 struct Current {
     connection: Connection,
     path: Path,
+    dialled: bool,
     features: u64,
 }
 
@@ -90,17 +95,18 @@ impl Link {
         let (messages, message_queue) = mpsc::channel(QUEUED_FRAMES);
         let (writers, writer_queue) = mpsc::channel(LANES);
         let (readers, reader_queue) = mpsc::channel(LANES);
-        let features = lane.hello.features;
+        let first = Current::of(&lane);
         let link = Self {
             peer,
             session: AtomicU64::new(session),
-            current: Mutex::new(Current { connection: lane.connection, path: lane.path, features }),
+            current: Mutex::new(first),
             messages,
             queued: AtomicUsize::new(0),
             most_queued,
             writers,
             readers,
             introductions: Mutex::new(Instant::now()),
+            used: Mutex::new(Instant::now()),
             reason: Mutex::new(None),
             ended: watch::Sender::new(false),
         };
@@ -125,6 +131,21 @@ impl Link {
         self.current().path
     }
 
+    /// Says whether this side dialled.
+    pub(crate) fn is_dialled(&self) -> bool {
+        self.current().dialled
+    }
+
+    /// Returns how long no message and no request has gone either way.
+    pub(crate) fn unused(&self) -> Duration {
+        lock(&self.used).elapsed()
+    }
+
+    /// Notes that the session is of use.
+    pub(crate) fn touch(&self) {
+        *lock(&self.used) = Instant::now();
+    }
+
     pub(crate) fn features(&self) -> u64 {
         self.current().features
     }
@@ -139,6 +160,7 @@ impl Link {
         if len > MAX_MESSAGE {
             return Err(NetError::TooLarge { what: "message", len: len as u64, max: MAX_MESSAGE as u64 });
         }
+        self.touch();
         let queued = self.queued.fetch_add(len, Ordering::Relaxed) + len;
         let fits = queued <= self.most_queued;
         match fits.then(|| self.messages.try_send(message)) {
@@ -167,8 +189,7 @@ impl Link {
         let (Ok(writer), Ok(reader)) = (self.writers.try_reserve(), self.readers.try_reserve()) else {
             return Err(Box::new(lane));
         };
-        let features = lane.hello.features;
-        *self.current() = Current { connection: lane.connection.clone(), path: lane.path, features };
+        *self.current() = Current::of(&lane);
         self.session.store(session, Ordering::Relaxed);
         writer.send((lane.connection.clone(), lane.send));
         reader.send((lane.connection, lane.frames));
@@ -238,6 +259,7 @@ impl Link {
 
     async fn read_lane(&self, frames: &mut Frames, events: &mpsc::Sender<Event>) -> Result<(), FramesError> {
         while let Some(bytes) = frames.message().await? {
+            self.touch();
             let _ = events.send(Event::Message { peer: self.peer, bytes }).await;
         }
         Ok(())
@@ -260,6 +282,13 @@ impl Link {
 
     fn current(&self) -> MutexGuard<'_, Current> {
         lock(&self.current)
+    }
+}
+
+impl Current {
+    fn of(lane: &Lane) -> Self {
+        let Lane { connection, path, dialled, hello, .. } = lane;
+        Self { connection: connection.clone(), path: *path, dialled: *dialled, features: hello.features }
     }
 }
 

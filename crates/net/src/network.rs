@@ -1,6 +1,6 @@
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak, atomic::AtomicBool},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::{
     change, close,
@@ -88,6 +88,10 @@ pub(crate) struct Shared {
     pub(crate) turns: Turns,
     /// Says that the router should be asked again.
     pub(crate) remap: Arc<Notify>,
+    /// Held while the socket is replaced, so that one change follows the other.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// No socket could be opened; the watch tries again.
+    pub(crate) unbound: AtomicBool,
     /// Becomes true once, at the end.
     pub(crate) closed: watch::Sender<bool>,
     overlay: Mutex<Arc<Overlay>>,
@@ -123,29 +127,35 @@ impl Network {
         tokio::spawn(Awaited::distribute(Arc::downgrade(&shared), probes));
         let guard = Arc::new(Guard(Arc::downgrade(&shared)));
         let this = Self { shared, _guard: guard };
-        this.start_services().await?;
+        this.start_services().await;
         Ok((this, EventReceiver(receiver)))
     }
 
-    async fn start_services(&self) -> Result<(), NetError> {
+    /// Starts what helps to find peers. What cannot be started is told of, and the others go on.
+    async fn start_services(&self) {
         let shared = &self.shared;
         let config = &shared.config;
         if let Some(lan) = &config.lan {
-            let announcement = lan::start(shared, lan, self.local_addr())?;
-            *lock(&shared.announcement) = Some(announcement);
+            match lan::start(shared, lan, self.local_addr()) {
+                Ok(announcement) => *lock(&shared.announcement) = Some(announcement),
+                Err(error) => shared.tell_service_failed(error).await,
+            }
         }
         if let Some(dht) = &config.dht {
-            let dht = Dht::start(dht.clone(), config.identity.clone()).await?;
-            tokio::spawn(dht.clone().keep_announcing(Arc::downgrade(shared)));
-            *lock(&shared.dht) = Some(dht);
+            match Dht::start(dht.clone(), config.identity.clone()).await {
+                Ok(dht) => {
+                    tokio::spawn(dht.clone().keep_announcing(Arc::downgrade(shared)));
+                    *lock(&shared.dht) = Some(dht);
+                }
+                Err(error) => shared.tell_service_failed(error).await,
+            }
         }
         if let Some(mapping) = &config.port_mapping {
             let closed = shared.closed.subscribe();
             let task = portmap::run(Arc::downgrade(shared), mapping.clone(), closed);
             *lock(&shared.mapping) = Some(tokio::spawn(task));
         }
-        tokio::spawn(change::watch(Arc::downgrade(shared), shared.closed.subscribe()));
-        Ok(())
+        tokio::spawn(change::watch(shared));
     }
 
     /// Returns this node's name.
@@ -196,11 +206,11 @@ impl Network {
     }
 
     /// Begins anew with the network there is now: the socket, what is known of the outside, and sessions
-    /// whose path is lost. Called by itself when the machine's addresses change; a phone's shell calls it
-    /// when the system says so, and after a sleep.
+    /// whose path is lost; [`Event::NetworkChanged`] tells of it. Called by itself when the machine's addresses
+    /// change and after a sleep; a phone's shell calls it when the system says so.
     ///
     /// # Errors
-    /// [`NetError::Listen`] when no socket can be opened.
+    /// [`NetError::Listen`] when no socket can be opened; that is tried again until it succeeds.
     pub async fn network_changed(&self) -> Result<(), NetError> {
         change::changed(&self.shared).await
     }
@@ -331,6 +341,8 @@ impl Shared {
             early: Early::default(),
             turns: Turns::default(),
             remap: Arc::default(),
+            changing: tokio::sync::Mutex::default(),
+            unbound: AtomicBool::new(false),
             closed: watch::Sender::new(false),
             reach: Mutex::default(),
             announcement: Mutex::default(),
@@ -370,6 +382,13 @@ impl Shared {
         }
     }
 
+    async fn tell_service_failed(&self, error: NetError) {
+        warn!(%error, "going on without it");
+        if let NetError::Service { service, reason } = error {
+            let _ = self.events.send(Event::ServiceFailed { service, reason }).await;
+        }
+    }
+
     /// Dials an address, remembering that the answer will be no stranger's. Where the peer was met before,
     /// reads may go out with the first packet.
     pub(crate) async fn dial(&self, peer: PeerId, addr: SocketAddr) -> Result<Connection, NetError> {
@@ -384,6 +403,7 @@ impl Shared {
         let mut changes = self.changes.subscribe();
         loop {
             if let Some(link) = self.link(&peer) {
+                link.touch();
                 return Ok(link.connection());
             }
             if let Some(connection) = self.early.connection(&peer) {
@@ -412,6 +432,13 @@ impl Shared {
 
     pub(crate) fn link(&self, peer: &PeerId) -> Option<Arc<Link>> {
         self.sessions().link(peer).cloned()
+    }
+
+    /// Notes that the session with a peer is of use.
+    pub(crate) fn touch(&self, peer: &PeerId) {
+        if let Some(link) = self.link(peer) {
+            link.touch();
+        }
     }
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {

@@ -4,12 +4,16 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
 
 use domain::PeerId;
 
-use crate::{event::Path, link::Link};
+use crate::{config::Limits, event::Path, link::Link};
+
+/// Bits of an IPv6 address that a host cannot choose for itself.
+const PREFIX: u128 = u128::MAX << 64;
 
 /// The sessions of one node.
 #[derive(Debug, Default)]
@@ -87,12 +91,45 @@ impl Sessions {
     }
 
     /// Says whether a connection with this peer has a chance; both sides ask before they say hello.
-    pub(crate) fn admit(&self, peer: &PeerId, dialled: bool, most: usize) -> Result<(), Unwanted> {
+    /// `from` is where it comes from, unless this side dialled.
+    pub(crate) fn admit(
+        &self,
+        peer: &PeerId,
+        from: Option<SocketAddr>,
+        limits: &Limits,
+    ) -> Result<(), Unwanted> {
         if self.is_blocked(peer) {
             return Err(Unwanted::Blocked);
         }
-        let full = !dialled && !self.slots.contains_key(peer) && self.slots.len() >= most;
-        if full { Err(Unwanted::Full) } else { Ok(()) }
+        let Some(from) = from.filter(|_| !self.slots.contains_key(peer)) else { return Ok(()) };
+        let crowded = self.of_host(from) >= limits.sessions_per_host;
+        let full = self.slots.len() >= limits.sessions && self.spare(limits).is_none();
+        if crowded || full { Err(Unwanted::Full) } else { Ok(()) }
+    }
+
+    /// Returns the session that has to end because a new one from elsewhere is one too many: several may have been
+    /// admitted at once.
+    pub(crate) fn surplus(&self, new: &Arc<Link>, limits: &Limits) -> Option<Arc<Link>> {
+        if new.is_dialled() {
+            return None;
+        }
+        if self.of_host(new.addr()) > limits.sessions_per_host {
+            return Some(new.clone());
+        }
+        let full = self.slots.len() > limits.sessions;
+        full.then(|| self.spare(limits).unwrap_or_else(|| new.clone()))
+    }
+
+    /// Returns the session from elsewhere that has not been used for the longest time, if that is long enough.
+    fn spare(&self, limits: &Limits) -> Option<Arc<Link>> {
+        let inbound = self.links().filter(|link| !link.is_dialled() && link.unused() >= limits.spare_after);
+        inbound.max_by_key(|link| link.unused()).cloned()
+    }
+
+    /// Counts the sessions that one host began; what comes through relays counts for itself.
+    fn of_host(&self, from: SocketAddr) -> usize {
+        let inbound = self.links().filter(|link| !link.is_dialled());
+        inbound.filter(|link| host(link.addr().ip()) == host(from.ip())).count()
     }
 
     /// Decides, on the side with the lower id, whether a connection becomes the session.
@@ -157,5 +194,26 @@ impl Sessions {
         if self.slots.get(peer).is_some_and(|slot| slot.link.is_none() && slot.committing.is_none()) {
             self.slots.remove(peer);
         }
+    }
+}
+
+fn host(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & PREFIX).into(),
+        ip => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_one_address_or_one_network_of_ipv6() {
+        let host = |ip: &str| host(ip.parse().unwrap());
+        assert_eq!(host("2001:db8:1:2:3::4"), host("2001:db8:1:2:ffff::5"));
+        assert_ne!(host("2001:db8:1:2::4"), host("2001:db8:1:3::4"));
+        assert_eq!(host("::ffff:192.0.2.1"), host("192.0.2.1"));
+        assert_ne!(host("192.0.2.1"), host("192.0.2.2"));
     }
 }

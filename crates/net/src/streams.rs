@@ -76,7 +76,11 @@ impl Asked {
     }
 
     async fn answer(mut self) -> Result<(), NetError> {
-        match self.opening().await? {
+        let opening = self.opening().await?;
+        if matches!(opening, Opening::Request | Opening::Blob(_)) {
+            self.shared.touch(&self.peer);
+        }
+        match opening {
             Opening::Request => self.answer_request().await,
             Opening::Blob(request) => serve::blob(&self.shared, self.peer, request, self.send).await,
             Opening::Observe => {

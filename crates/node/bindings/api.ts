@@ -62,6 +62,10 @@ name: string, } | { "command": "subscribe",
 /**
  * The list's slot.
  */
+list: string, } | { "command": "unsubscribe", 
+/**
+ * The list's slot.
+ */
 list: string, };
 
 /**
@@ -71,7 +75,15 @@ export type Blocked = {
 /**
  * In order of id.
  */
-blocked: Array<BlockedId>, };
+blocked: Array<BlockedId>, 
+/**
+ * The slots of the lists that are subscribed to.
+ */
+lists: Array<string>, 
+/**
+ * After sharing: the slot of the list, by which others subscribe to it.
+ */
+shared?: string | null, };
 
 /**
  * One blocked thing.
@@ -1186,7 +1198,7 @@ export type Progress = {
  */
 job: string, 
 /**
- * What is being done, such as `reading`, `hashing`, `fetching`.
+ * What is being done: `reading`, `storing` or `fetching`.
  */
 stage: string, 
 /**
@@ -1194,7 +1206,11 @@ stage: string,
  */
 item: string, 
 /**
- * Done so far; bytes while fetching and hashing, else milliseconds of sound.
+ * What `done` and `total` count.
+ */
+unit: Unit, 
+/**
+ * Done so far.
  */
 done: number, 
 /**
@@ -2201,6 +2217,11 @@ likes: number,
  * Whether one likes it oneself, in public.
  */
 liked: boolean, };
+
+/**
+ * What progress is counted in.
+ */
+export type Unit = "bytes" | "files";
 
 /**
  * The identity as words.

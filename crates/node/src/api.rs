@@ -435,14 +435,26 @@ pub enum Event {
 pub struct Progress {
     /// The job's name.
     pub job: JobId,
-    /// What is being done, such as `reading`, `hashing`, `fetching`.
+    /// What is being done: `reading`, `storing` or `fetching`.
     pub stage: String,
     /// The file or track at hand.
     pub item: String,
-    /// Done so far; bytes while fetching and hashing, else milliseconds of sound.
+    /// What `done` and `total` count.
+    pub unit: Unit,
+    /// Done so far.
     pub done: u64,
     /// The whole.
     pub total: u64,
+}
+
+/// What progress is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Files.
+    Files,
 }
 
 /// What is under way.
@@ -993,6 +1005,12 @@ pub enum BlockCommand {
         #[ts(as = "String")]
         list: SlotId,
     },
+    /// Ends that; what only this list named is not blocked any more.
+    Unsubscribe {
+        /// The list's slot.
+        #[ts(as = "String")]
+        list: SlotId,
+    },
 }
 
 /// What is blocked.
@@ -1000,6 +1018,12 @@ pub enum BlockCommand {
 pub struct Blocked {
     /// In order of id.
     pub blocked: Vec<BlockedId>,
+    /// The slots of the lists that are subscribed to.
+    #[serde(default)]
+    pub lists: Vec<String>,
+    /// After sharing: the slot of the list, by which others subscribe to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<String>,
 }
 
 /// One blocked thing.

@@ -1,12 +1,18 @@
 //! Blocking: one's own list, and the lists of others that one subscribes to.
+//!
+//! What is wished is written down with whose wish it is; the peer blocks the union of all wishes.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use domain::{
     BlobHash, PeerId, Record, SlotId,
     kinds::{BlockEntry, BlockList},
 };
 use peer::Input;
+use tokio::sync::Mutex;
 
 use crate::{
     api::{ApiError, Blocked, BlockedId, Event},
@@ -15,80 +21,167 @@ use crate::{
 
 /// The store's setting with what each subscribed list named when it was last seen.
 const SUBSCRIBED: &str = "subscribed_block_lists";
+/// The store's setting with what the user blocks, whatever lists say.
+const OWN: &str = "own_blocks";
 
-type Lists = BTreeMap<String, Vec<String>>;
+/// Lets one after another change what is blocked.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    /// Held while wishes are read and written, never while the driver is waited for: whoever takes the driver's
+    /// outcomes needs it, too.
+    wishes: Mutex<()>,
+    /// Held while the driver is told.
+    telling: Mutex<()>,
+}
+
+/// What is to be blocked, and by whose word.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Wishes {
+    own: BTreeSet<String>,
+    /// By the slot of each subscribed list.
+    lists: BTreeMap<String, Vec<String>>,
+}
+
+impl Wishes {
+    fn all(&self) -> BTreeSet<BlockEntry> {
+        self.own.iter().chain(self.lists.values().flatten()).filter_map(|entry| read(entry)).collect()
+    }
+}
 
 /// Lists what is blocked.
 pub(crate) async fn list(node: &Inner) -> Result<Blocked, ApiError> {
     let mut entries = node.store.blocked().await?;
     entries.sort();
-    Ok(Blocked { blocked: entries.iter().map(name).collect() })
+    let lists = load(node).await?.lists.into_keys().collect();
+    Ok(Blocked { blocked: entries.iter().map(name).collect(), lists, shared: None })
 }
 
 /// Blocks what an id names: a release, a file or an artist, whichever is known here; else all three.
 pub(crate) async fn add(node: &Inner, id: &str) -> Result<Blocked, ApiError> {
-    for entry in meanings(node, id).await? {
-        node.driver.input(Input::Block(entry)).await;
-        if let BlockEntry::Release(release_id) = entry {
-            node.hub.tell(&Event::ReleaseGone { release_id });
-        }
-        if let BlockEntry::Blob(hash) = entry {
-            node.cache.forget(&hash);
-        }
-    }
-    node.driver.settled().await;
+    let named = meanings(node, id).await?;
+    change(node, |wishes| wishes.own.extend(named.iter().map(spell))).await?;
+    enforce(node).await?;
     list(node).await
 }
 
-/// Unblocks whatever an id names.
+/// Takes back that the user blocks whatever an id names.
 pub(crate) async fn remove(node: &Inner, id: &str) -> Result<Blocked, ApiError> {
-    for entry in node.store.blocked().await? {
-        if name(&entry).id == id {
-            node.driver.input(Input::Unblock(entry)).await;
+    let names = |entry: &String| entry.split_once(':').is_some_and(|(_, other)| other == id);
+    let listed = change(node, |wishes| {
+        wishes.own.retain(|entry| !names(entry));
+        let mut lists = wishes.lists.iter();
+        lists.find(|(_, entries)| entries.iter().any(names)).map(|(list, _)| list.clone())
+    });
+    let listed = listed.await?;
+    enforce(node).await?;
+    match listed {
+        Some(list) => {
+            let message =
+                format!("the list {list} names it: `musicdao block unsubscribe {list}` ends that list");
+            Err(ApiError::new("blocked_by_list", message))
         }
+        None => self::list(node).await,
     }
-    node.driver.settled().await;
-    list(node).await
 }
 
-/// Offers the own list to others.
+/// Offers to others what the user blocks; not what lists name, or two lists that follow each other would never let go.
 pub(crate) async fn share(node: &Inner, title: String) -> Result<Blocked, ApiError> {
-    let entries = node.store.blocked().await?;
-    node.driver.publish(BlockList { name: title, entries }).await?;
-    list(node).await
+    let entries = load(node).await?.own.iter().filter_map(|entry| read(entry)).collect();
+    let record = node.driver.publish(BlockList { name: title, entries }).await?;
+    Ok(Blocked { shared: Some(record.slot.to_string()), ..list(node).await? })
 }
 
 /// Blocks what another's list names, now and whenever it changes.
 pub(crate) async fn subscribe(node: &Inner, slot: SlotId) -> Result<Blocked, ApiError> {
     let unknown = || ApiError::new("list_unknown", format!("no block list {} is known here", slot.short()));
     let record = node.store.record(&slot).await?.ok_or_else(unknown)?;
-    let mut lists: Lists = node.store.setting(SUBSCRIBED).await?.unwrap_or_default();
-    lists.entry(slot.to_string()).or_default();
-    node.store.set_setting(SUBSCRIBED, &lists).await?;
-    follow_list(node, &record).await?;
-    node.driver.settled().await;
+    let entries = named_by(&record)?;
+    change(node, |wishes| wishes.lists.insert(slot.to_string(), entries)).await?;
+    enforce(node).await?;
     list(node).await
 }
 
-/// Blocks what a subscribed list names by now, and unblocks what it named before and no more.
-pub(crate) async fn follow_list(node: &Inner, record: &Record) -> Result<(), ApiError> {
-    let mut lists: Lists = node.store.setting(SUBSCRIBED).await?.unwrap_or_default();
-    let Some(before) = lists.get(&record.slot.to_string()).cloned() else { return Ok(()) };
-    let entries = record.read::<BlockList>()?.map(|list| list.entries).unwrap_or_default();
-    let after: Vec<String> = entries.iter().map(spell).collect();
-    let mut inputs: Vec<Input> = entries.iter().map(|entry| Input::Block(*entry)).collect();
-    let dropped = before.iter().filter(|entry| !after.contains(entry));
-    inputs.extend(dropped.filter_map(|entry| read(entry)).map(Input::Unblock));
-    lists.insert(record.slot.to_string(), after);
-    node.store.set_setting(SUBSCRIBED, &lists).await?;
-    let driver = node.driver.clone();
-    // Not awaited: the driver may be waiting for whoever calls this to take its next outcome.
-    node.tasks.spawn(async move {
-        for input in inputs {
-            driver.input(input).await;
-        }
-    });
+/// Ends a subscription: what only that list named is not blocked any more.
+pub(crate) async fn unsubscribe(node: &Inner, slot: SlotId) -> Result<Blocked, ApiError> {
+    if change(node, |wishes| wishes.lists.remove(&slot.to_string())).await?.is_none() {
+        return Err(ApiError::new("list_unknown", format!("the list {} is not subscribed to", slot.short())));
+    }
+    enforce(node).await?;
+    list(node).await
+}
+
+/// Takes over what a subscribed list names by now; a withdrawn one names nothing.
+pub(crate) async fn follow_list(node: &Arc<Inner>, record: &Record) -> Result<(), ApiError> {
+    let (slot, entries) = (record.slot.to_string(), named_by(record)?);
+    let subscribed = change(node, |wishes| wishes.lists.get_mut(&slot).map(|named| *named = entries)).await?;
+    if subscribed.is_some() {
+        let node = node.clone();
+        // Not awaited: the driver may be waiting for whoever calls this to take its next outcome.
+        node.tasks.clone().spawn(async move {
+            if let Err(error) = enforce(&node).await {
+                tracing::warn!(code = error.code, message = error.message, "a block list is not carried out");
+            }
+        });
+    }
     Ok(())
+}
+
+/// Has the peer block what is wished and nothing else.
+pub(crate) async fn enforce(node: &Inner) -> Result<(), ApiError> {
+    let _alone = node.blocks.telling.lock().await;
+    let mut wished = BTreeSet::new();
+    for entry in load(node).await?.all() {
+        // What is this identity's own is withdrawn, not blocked, and no list has a say in it.
+        if !node.store.names_own(&entry).await? {
+            wished.insert(entry);
+        }
+    }
+    let blocked: BTreeSet<BlockEntry> = node.store.blocked().await?.into_iter().collect();
+    for entry in blocked.difference(&wished) {
+        node.driver.input(Input::Unblock(*entry)).await;
+    }
+    for entry in wished.difference(&blocked) {
+        node.driver.input(Input::Block(*entry)).await;
+        match entry {
+            BlockEntry::Release(release_id) => node.hub.tell(&Event::ReleaseGone { release_id: *release_id }),
+            BlockEntry::Blob(hash) => node.cache.forget(hash),
+            BlockEntry::Author(_) => {}
+        }
+    }
+    node.driver.settled().await;
+    Ok(())
+}
+
+/// Changes the wishes and writes them down where that changed them.
+async fn change<T>(node: &Inner, change: impl FnOnce(&mut Wishes) -> T) -> Result<T, ApiError> {
+    let _alone = node.blocks.wishes.lock().await;
+    let before = load(node).await?;
+    let mut wishes = before.clone();
+    let done = change(&mut wishes);
+    if wishes != before {
+        node.store.set_setting(OWN, &wishes.own).await?;
+        node.store.set_setting(SUBSCRIBED, &wishes.lists).await?;
+    }
+    Ok(done)
+}
+
+/// Reads the wishes. Before any was written down, what no list names is the user's own.
+async fn load(node: &Inner) -> Result<Wishes, ApiError> {
+    let lists: BTreeMap<String, Vec<String>> = node.store.setting(SUBSCRIBED).await?.unwrap_or_default();
+    let own = match node.store.setting(OWN).await? {
+        Some(own) => own,
+        None => {
+            let listed: BTreeSet<&String> = lists.values().flatten().collect();
+            let blocked = node.store.blocked().await?;
+            blocked.iter().map(spell).filter(|entry| !listed.contains(entry)).collect()
+        }
+    };
+    Ok(Wishes { own, lists })
+}
+
+fn named_by(list: &Record) -> Result<Vec<String>, ApiError> {
+    let entries = list.read::<BlockList>()?.map(|list| list.entries).unwrap_or_default();
+    Ok(entries.iter().map(spell).collect())
 }
 
 async fn meanings(node: &Inner, id: &str) -> Result<Vec<BlockEntry>, ApiError> {

@@ -1,7 +1,7 @@
 //! Which files are kept and which are served: the policy, and what the network asks of it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Mutex, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -20,13 +20,21 @@ const BATCH: u32 = 64;
 /// What is kept and served, as the network must know it at once.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    kept: RwLock<HashSet<BlobHash>>,
-    shared: RwLock<HashSet<BlobHash>>,
+    files: RwLock<HashMap<BlobHash, Held>>,
     metered: AtomicBool,
     limit: AtomicU64,
     serve_played: AtomicBool,
     /// Bytes served and fetched since they were last taken.
     traffic: Mutex<HashMap<BlobHash, (u64, u64)>>,
+}
+
+/// Why a file is here, as far as serving depends on it.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    /// The user published, downloaded or seeds it.
+    kept: bool,
+    /// Everybody has it, so serving it tells nothing.
+    common: bool,
 }
 
 impl Cache {
@@ -45,45 +53,57 @@ impl Cache {
         }
     }
 
-    /// Takes over changed settings.
-    pub(crate) fn configure(&self, settings: &Settings) {
+    /// Takes over changed settings. Returns the files that are served from now on, or no more.
+    pub(crate) fn configure(&self, settings: &Settings) -> Vec<(BlobHash, bool)> {
+        let files = self.files.read().expect("no holder panics");
+        let before: Vec<(BlobHash, Held, bool)> =
+            files.iter().map(|(hash, held)| (*hash, *held, self.serves(held))).collect();
         self.metered.store(settings.metered, Ordering::Relaxed);
         self.limit.store(settings.cache_bytes, Ordering::Relaxed);
         self.serve_played.store(settings.serve_played, Ordering::Relaxed);
+        let now = before.into_iter().map(|(hash, held, before)| (hash, before, self.serves(&held)));
+        now.filter(|(_, before, now)| before != now).map(|(hash, _, now)| (hash, now)).collect()
     }
 
     /// Notes why a file is here. Covers and lists of tracks are common: everybody has them, so serving tells nothing.
     pub(crate) fn note(&self, hash: BlobHash, reason: Reason, common: bool) {
-        let kept = reason > Reason::Played;
-        set(&self.kept, hash, kept);
-        let shared = kept || common || self.serve_played.load(Ordering::Relaxed);
-        set(&self.shared, hash, shared);
+        let held = Held { kept: reason > Reason::Played, common };
+        self.files.write().expect("no holder panics").insert(hash, held);
     }
 
     /// Forgets a file.
     pub(crate) fn forget(&self, hash: &BlobHash) {
-        set(&self.kept, *hash, false);
-        set(&self.shared, *hash, false);
+        self.files.write().expect("no holder panics").remove(hash);
     }
 
     /// Says whether the user published, downloaded or seeds the file.
     pub(crate) fn is_kept(&self, hash: &BlobHash) -> bool {
-        self.kept.read().expect("no holder panics").contains(hash)
+        self.files.read().expect("no holder panics").get(hash).is_some_and(|held| held.kept)
     }
 
     /// Says whether peers may have the file.
     pub(crate) fn is_served(&self, hash: &BlobHash) -> bool {
-        !self.metered.load(Ordering::Relaxed) && self.shared.read().expect("no holder panics").contains(hash)
+        self.files.read().expect("no holder panics").get(hash).is_some_and(|held| self.serves(held))
     }
 
     /// Returns every file that the user published, downloaded or seeds.
     pub(crate) fn kept(&self) -> Vec<BlobHash> {
-        self.kept.read().expect("no holder panics").iter().copied().collect()
+        self.those(|held| held.kept)
     }
 
     /// Returns every file that peers may have.
     pub(crate) fn served(&self) -> Vec<BlobHash> {
-        self.shared.read().expect("no holder panics").iter().copied().collect()
+        self.those(|held| self.serves(held))
+    }
+
+    fn those(&self, which: impl Fn(&Held) -> bool) -> Vec<BlobHash> {
+        let files = self.files.read().expect("no holder panics");
+        files.iter().filter(|(_, held)| which(held)).map(|(hash, _)| *hash).collect()
+    }
+
+    fn serves(&self, held: &Held) -> bool {
+        let wanted = held.kept || held.common || self.serve_played.load(Ordering::Relaxed);
+        wanted && !self.metered.load(Ordering::Relaxed)
     }
 
     /// Counts bytes that came from peers.
@@ -114,7 +134,7 @@ impl net::Handler for Cache {
 /// Deletes what was played longest ago until the rest fits the limit; what is kept or under way stays.
 pub(crate) async fn evict(node: &Inner) -> Result<(), ApiError> {
     let limit = node.cache.limit.load(Ordering::Relaxed);
-    let mut over = node.store.blob_totals().await?.played.bytes.saturating_sub(limit);
+    let mut over = node.store.cache_bytes().await?.saturating_sub(limit);
     while over > 0 {
         let coldest = node.store.coldest_blobs(BATCH).await?;
         let idle: Vec<_> = coldest.into_iter().filter(|blob| !node.fetches.is_busy(&blob.hash)).collect();
@@ -125,8 +145,9 @@ pub(crate) async fn evict(node: &Inner) -> Result<(), ApiError> {
             if over == 0 {
                 break;
             }
-            crate::events::forget_blob(node, blob.hash).await?;
-            over = over.saturating_sub(blob.have);
+            if crate::events::give_up(node, &blob).await? {
+                over = over.saturating_sub(blob.have);
+            }
         }
     }
     Ok(())
@@ -138,11 +159,31 @@ pub(crate) async fn is_common(store: &Store, hash: &BlobHash) -> Result<bool, Ap
     Ok(!uses.is_empty() && !uses.iter().any(|usage| matches!(usage, store::BlobUse::Track(..))))
 }
 
-fn set(hashes: &RwLock<HashSet<BlobHash>>, hash: BlobHash, present: bool) {
-    let mut hashes = hashes.write().expect("no holder panics");
-    if present {
-        hashes.insert(hash);
-    } else {
-        hashes.remove(&hash);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_decide_at_once_what_is_served() {
+        let hash = |name: &str| BlobHash::of(name.as_bytes());
+        let (cache, settings) = (Cache::default(), Settings::default());
+        cache.configure(&settings);
+        cache.note(hash("played"), Reason::Played, false);
+        cache.note(hash("seeded"), Reason::Seeded, false);
+        cache.note(hash("cover"), Reason::Played, true);
+        assert!(!cache.is_served(&hash("played")));
+        assert!(cache.is_served(&hash("seeded")) && cache.is_served(&hash("cover")));
+
+        let serving = Settings { serve_played: true, ..settings.clone() };
+        assert_eq!(cache.configure(&serving), [(hash("played"), true)]);
+        assert!(cache.is_served(&hash("played")));
+        assert_eq!(cache.configure(&settings), [(hash("played"), false)]);
+        assert!(!cache.is_served(&hash("played")));
+
+        let metered = Settings { metered: true, ..settings.clone() };
+        assert_eq!(cache.configure(&metered).len(), 2);
+        assert!(cache.served().is_empty());
+        assert_eq!(cache.kept(), [hash("seeded")]);
+        assert_eq!(cache.configure(&settings).len(), 2);
     }
 }

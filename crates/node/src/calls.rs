@@ -20,7 +20,7 @@ use crate::{
     api::{
         self, ApiError, Backup, BlockCommand, ConfigValues, Devices, Done, Event, IdentityRef, Invite,
         LibraryCommand, Link, PeerInfo, Peers, ReleaseRef, Request, Response, SavedFile, SearchQuery,
-        SearchResults, Seeds, Source, Stats, Status, Words,
+        SearchResults, Seeds, Source, Stats, Status, Unit, Words,
     },
     asset::{self, Asset},
     blocks, careful, catalogue, doctor, downloads, draft, events, identity,
@@ -28,7 +28,7 @@ use crate::{
     library::{self, Page},
     links, lyrics,
     node::{Ended, Inner, NodeHandle, unix_ms},
-    publish,
+    playback, publish,
     shell::Api,
 };
 
@@ -309,12 +309,12 @@ impl Inner {
         tokio::fs::create_dir_all(&to).await?;
         let artist = details.row.artist_id;
         let mut files = Vec::with_capacity(details.tracks.len());
-        for row in &details.tracks {
+        for row in &playback::chosen(&details, None)? {
             let blob = row.track.blob;
             let fetch = self.fetch(blob, Reason::Downloaded, Some(artist)).await?;
-            let told = |held| job.progress("fetching", &row.track.title, held, blob.size);
+            let told = |held| job.progress("fetching", Unit::Bytes, &row.track.title, held, blob.size);
             job.run(fetch.complete(told)).await?;
-            job.progress("fetching", &row.track.title, blob.size, blob.size);
+            job.progress("fetching", Unit::Bytes, &row.track.title, blob.size, blob.size);
             let path = to.join(file_name(row.number, &row.track));
             let size = self.blobs.export(blob.hash, &path).await?;
             files.push(SavedFile { path: path.display().to_string(), size, blake3: blob.hash });
@@ -351,9 +351,15 @@ impl Inner {
         details: &store::ReleaseDetails,
         job: &Job,
     ) -> Result<(), ApiError> {
-        for row in &details.tracks {
-            let fetch = self.keep_fetching(row.track.blob, Reason::Seeded).await?;
-            let told = |held| job.progress("fetching", &row.track.title, held, row.track.blob.size);
+        let tracks = playback::chosen(details, None)?;
+        // All of them first: those behind a track that nobody has now are not to wait for it.
+        let mut fetches = Vec::with_capacity(tracks.len());
+        for row in &tracks {
+            fetches.push(self.keep_fetching(row.track.blob, Reason::Seeded).await?);
+        }
+        for (row, fetch) in tracks.iter().zip(&fetches) {
+            let (title, size) = (&row.track.title, row.track.blob.size);
+            let told = |held| job.progress("fetching", Unit::Bytes, title, held, size);
             job.run(fetch.complete(told)).await?;
             self.driver.input(Input::Holding(row.track.blob.hash, true)).await;
         }
@@ -374,7 +380,7 @@ impl Inner {
     }
 
     async fn tag(
-        &self,
+        self: &Arc<Self>,
         release: ReleaseId,
         track: Option<u16>,
         tag: &str,
@@ -390,7 +396,12 @@ impl Inner {
         catalogue::tags(&self.store, &release).await
     }
 
-    async fn like(&self, release: ReleaseId, track: Option<u16>, remove: bool) -> Result<(), ApiError> {
+    async fn like(
+        self: &Arc<Self>,
+        release: ReleaseId,
+        track: Option<u16>,
+        remove: bool,
+    ) -> Result<(), ApiError> {
         self.release(&release).await?;
         let like = Like { release, track };
         if remove { self.take_back(like).await } else { self.driver.publish(like).await.map(drop) }
@@ -452,12 +463,14 @@ impl Inner {
     }
 
     /// Loads a release; one that so far only a search has brought enters the catalogue first.
-    async fn release(&self, release: &ReleaseId) -> Result<store::ReleaseDetails, ApiError> {
+    async fn release(self: &Arc<Self>, release: &ReleaseId) -> Result<store::ReleaseDetails, ApiError> {
         if let Some(record) = self.finds.recall(release) {
             self.driver.input(Input::Adopt(Box::new(record))).await;
             self.driver.settled().await;
         }
-        catalogue::details(&self.store, release).await
+        let details = catalogue::details(&self.store, release).await?;
+        self.want_tracks(&details);
+        Ok(details)
     }
 
     async fn block(&self, command: BlockCommand) -> Result<api::Blocked, ApiError> {
@@ -467,6 +480,7 @@ impl Inner {
             BlockCommand::List => blocks::list(self).await,
             BlockCommand::Share { name } => blocks::share(self, name).await,
             BlockCommand::Subscribe { list } => blocks::subscribe(self, list).await,
+            BlockCommand::Unsubscribe { list } => blocks::unsubscribe(self, list).await,
         }
     }
 
@@ -542,7 +556,13 @@ impl Inner {
         settings.save(&self.data)?;
         let mut current = self.settings.write().expect("no holder panics");
         *current = current.with(key, value)?;
-        self.cache.configure(&current);
+        let changed = self.cache.configure(&current);
+        let driver = self.driver.clone();
+        self.tasks.spawn(async move {
+            for (hash, served) in changed {
+                driver.input(Input::Holding(hash, served)).await;
+            }
+        });
         self.network.set_upload_limit((current.upload_limit > 0).then_some(current.upload_limit));
         self.network.set_metered(current.metered);
         settings.values(Some(key))

@@ -27,7 +27,9 @@ pub(crate) async fn examine(node: &Inner) -> Result<Doctor, ApiError> {
             database.is_ok(),
             match &database {
                 Ok(()) => "is sound".to_owned(),
-                Err(error) => format!("{error}; stop the daemon and restore the copy beside it"),
+                Err(error) => {
+                    format!("{error}; `musicdao stop`, then `musicdao doctor --set-aside-database`")
+                }
             },
         ),
         check("clock", unix_ms() > YEAR_2026_MS, "new releases are dated by it; set it if it is wrong"),

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use domain::{Key, Kind, PeerId, Record, RecordId, SlotId};
+use domain::{Key, Kind, PeerId, Record, RecordId, SlotId, kinds::BlockEntry};
 use futures_util::StreamExt;
 use net::Network;
-use peer::{Equivocation, Event, Input, Now, Output, Peer, PublishError, QueryId, Reason, Timer};
-use store::{Applied, Store};
+use peer::{ChangeSet, Equivocation, Event, Input, Now, Output, Peer, PublishError, QueryId, Reason, Timer};
+use store::{Applied, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::time::DelayQueue;
 
@@ -22,6 +22,15 @@ const MAX_QUERIES: usize = 4;
 /// Longest wait for a peer to be dialled before it counts as gone.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Least room on the disk in bytes before anything is signed: a few hundred pages of the database, so that what is
+/// signed can be written.
+const ROOM: u64 = 1 << 20;
+/// Pause before a disk that was full is tried again.
+const FULL_PAUSE: Duration = Duration::from_secs(5);
+/// Records of others that wait in memory for a full disk, 4 KiB each at most. Beyond them peers are not listened to;
+/// what they said meanwhile comes back by comparing.
+const MAX_UNWRITTEN: usize = 1024;
+
 /// What came of something that the node's other parts act upon.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -29,6 +38,8 @@ pub(crate) enum Outcome {
     Event(Box<Event>),
     /// What a change did to the store.
     Applied(Applied),
+    /// What the user should know.
+    Warning(ApiError),
 }
 
 /// Gives the driver work. Cheap to clone.
@@ -42,7 +53,17 @@ enum Work {
     Input(Input),
     Publish(Sign, oneshot::Sender<Published>),
     Settle(oneshot::Sender<()>),
+    Pardon(PeerId),
     End(oneshot::Sender<()>),
+}
+
+/// What is done about a full disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Full {
+    /// Others said it, and will again: it is written later.
+    Wait,
+    /// It is this node's word: it is on the disk, or the node ends.
+    Fail,
 }
 
 /// The peer and all it acts upon.
@@ -58,6 +79,10 @@ pub(crate) struct Driver {
     timers: DelayQueue<Timer>,
     queries: Arc<tokio::sync::Semaphore>,
     started: Instant,
+    /// What a full disk did not take.
+    unwritten: ChangeSet,
+    /// When that is tried again.
+    retry: tokio::time::Instant,
 }
 
 impl Handle {
@@ -124,20 +149,26 @@ impl Driver {
             timers: DelayQueue::new(),
             queries: Arc::new(tokio::sync::Semaphore::new(MAX_QUERIES)),
             started,
+            unwritten: ChangeSet::default(),
+            retry: tokio::time::Instant::now(),
         };
         (driver, Handle(sender))
     }
 
-    /// Runs until it is told to end, or until the disk refuses a change that others rely on.
+    /// Runs until it is told to end, or until the disk refuses a change that others rely on. A disk that is full is
+    /// waited for, but nothing is signed meanwhile.
     pub(crate) async fn run(mut self) -> Result<(), ApiError> {
         loop {
+            let waits = !self.unwritten.is_empty();
             tokio::select! {
+                () = tokio::time::sleep_until(self.retry), if waits => self.retry().await?,
                 work = self.work.recv() => match work {
                     Some(Work::Input(input)) => self.handle(input).await?,
                     Some(Work::Publish(sign, reply)) => self.publish(sign, reply).await?,
                     Some(Work::Settle(reply)) => {
                         let _ = reply.send(());
                     }
+                    Some(Work::Pardon(peer)) => self.pardon(peer),
                     Some(Work::End(reply)) => {
                         let _ = reply.send(());
                         return Ok(());
@@ -150,14 +181,30 @@ impl Driver {
     }
 
     async fn handle(&mut self, input: Input) -> Result<(), ApiError> {
+        if self.unwritten.put.len() >= MAX_UNWRITTEN && matches!(input, Input::Message(..)) {
+            return Ok(());
+        }
+        let unblocked = match &input {
+            Input::Unblock(BlockEntry::Author(peer)) => Some(*peer),
+            _ => None,
+        };
         let outputs = self.peer.handle(input, now(self.started));
-        self.carry_out(outputs).await
+        self.carry_out(outputs, Full::Wait).await?;
+        if let Some(peer) = unblocked {
+            self.pardon(peer);
+        }
+        Ok(())
     }
 
     async fn publish(&mut self, sign: Sign, reply: oneshot::Sender<Published>) -> Result<(), ApiError> {
+        if let Err(error) = self.make_sure_of_room().await {
+            // Whoever asked may have given up.
+            let _ = reply.send(Err(error));
+            return Ok(());
+        }
         match sign(&mut self.peer, now(self.started)) {
             Ok((record, outputs)) => {
-                let done = self.carry_out(outputs).await;
+                let done = self.carry_out(outputs, Full::Fail).await;
                 let _ = reply.send(done.clone().map(|()| record));
                 done
             }
@@ -168,13 +215,66 @@ impl Driver {
         }
     }
 
-    async fn carry_out(&mut self, outputs: Vec<Output>) -> Result<(), ApiError> {
+    /// Fails while the disk has no room for what is to be signed.
+    async fn make_sure_of_room(&mut self) -> Result<(), ApiError> {
+        self.write(Full::Wait).await?;
+        // Where the system does not tell, the attempt will.
+        let free = fs4::available_space(self.store.path()).unwrap_or(u64::MAX);
+        match self.unwritten.is_empty() && free >= ROOM {
+            true => Ok(()),
+            false => {
+                Err(ApiError::new("disk_full", "the disk is full: nothing is signed until there is room"))
+            }
+        }
+    }
+
+    /// Writes what a full disk did not take before; then what was not listened to is made up for.
+    async fn retry(&mut self) -> Result<(), ApiError> {
+        let deaf = self.unwritten.put.len() >= MAX_UNWRITTEN;
+        self.write(Full::Wait).await?;
+        if deaf && self.unwritten.is_empty() {
+            return self.handle(Input::Reconcile).await;
+        }
+        Ok(())
+    }
+
+    async fn persist(&mut self, change: ChangeSet, full: Full) -> Result<(), ApiError> {
+        let waited = !self.unwritten.is_empty();
+        self.unwritten.merge(change);
+        if waited && full == Full::Wait && tokio::time::Instant::now() < self.retry {
+            return Ok(());
+        }
+        self.write(full).await?;
+        if !waited && !self.unwritten.is_empty() {
+            let message = "the disk is full: what others publish is kept once there is room";
+            self.tell(Outcome::Warning(ApiError::new("disk_full", message))).await;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, full: Full) -> Result<(), ApiError> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        match self.store.apply(&self.unwritten).await {
+            Ok(applied) => {
+                self.unwritten = ChangeSet::default();
+                self.tell(Outcome::Applied(applied)).await;
+                Ok(())
+            }
+            Err(StoreError::DiskFull(problem)) if full == Full::Wait => {
+                tracing::warn!(problem, records = self.unwritten.put.len(), "the disk is full");
+                self.retry = tokio::time::Instant::now() + FULL_PAUSE;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn carry_out(&mut self, outputs: Vec<Output>, full: Full) -> Result<(), ApiError> {
         for output in outputs {
             match output {
-                Output::Persist(change) => {
-                    let applied = self.store.apply(&change).await?;
-                    self.tell(Outcome::Applied(applied)).await;
-                }
+                Output::Persist(change) => self.persist(change, full).await?,
                 Output::Send(to, message) => self.send(to, message),
                 Output::SendRecords(to, ids) => self.send_records(to, &ids).await?,
                 Output::SendProofs(to, authors) => self.send_proofs(to, &authors).await?,
@@ -214,9 +314,8 @@ impl Driver {
     }
 
     async fn send_proofs(&self, to: PeerId, authors: &[PeerId]) -> Result<(), ApiError> {
-        let proofs = self.store.proofs(store::MAX_LIMIT).await?;
-        for proof in proofs.iter().filter(|proof| authors.contains(&proof.one.author)) {
-            self.send(to, peer::encode_proof(proof));
+        for proof in self.store.proofs(authors).await? {
+            self.send(to, peer::encode_proof(&proof));
         }
         Ok(())
     }
@@ -256,11 +355,19 @@ impl Driver {
     fn refuse(&self, peer: PeerId, pause: Duration) {
         tracing::info!(peer = peer.short(), seconds = pause.as_secs(), "a peer broke the rules");
         self.network.block(peer);
-        let network = self.network.clone();
+        let sender = self.sender.clone();
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
-            network.unblock(peer);
+            // The driver ends only with the node.
+            let _ = sender.send(Work::Pardon(peer)).await;
         });
+    }
+
+    /// Takes connections from a peer again, unless the user blocks it by now.
+    fn pardon(&self, peer: PeerId) {
+        if !self.peer.is_blocked(&BlockEntry::Author(peer)) {
+            self.network.unblock(peer);
+        }
     }
 
     /// Searches in the background, for so many peers at once.

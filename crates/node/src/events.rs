@@ -8,7 +8,7 @@ use std::{
 use domain::{BlobHash, PeerId, Record, kinds, kinds::Release};
 use net::EventReceiver;
 use peer::Input;
-use store::{CachedPeer, Cause, Orphan};
+use store::{BlobRow, CachedPeer, Reason};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     driver::Outcome,
     identity,
     node::{Inner, unix_ms},
+    upkeep,
 };
 
 /// The store's setting that remembers that somebody else signs with this identity.
@@ -40,6 +41,19 @@ pub(crate) async fn from_network(node: Arc<Inner>, mut events: EventReceiver) {
             net::Event::ExternalAddress { .. } => {
                 node.driver.input(Input::Addresses(node.network.candidates())).await;
             }
+            net::Event::NetworkChanged => {
+                if let Err(error) = upkeep::wake(&node).await {
+                    tracing::warn!(
+                        code = error.code,
+                        message = error.message,
+                        "known peers could not be dialled"
+                    );
+                }
+            }
+            net::Event::ServiceFailed { service, reason } => {
+                let error = net::NetError::Service { service, reason };
+                node.hub.tell(&Event::Warning(error.into()));
+            }
             net::Event::BadProvider { peer, hash } => {
                 tracing::warn!(peer = peer.short(), blob = hash.short(), "a peer sent false bytes");
             }
@@ -53,12 +67,16 @@ pub(crate) async fn from_peer(node: Arc<Inner>, mut outcomes: mpsc::Receiver<Out
     while let Some(outcome) = outcomes.recv().await {
         let done = match outcome {
             Outcome::Event(event) => told(&node, *event).await,
+            Outcome::Warning(warning) => {
+                node.hub.tell(&Event::Warning(warning));
+                Ok(())
+            }
             Outcome::Applied(applied) => {
                 for (release, list) in applied.fetch {
                     tracing::debug!(release = release.short(), "a list of tracks is to be fetched");
-                    node.fetch_track_list(list);
+                    node.fetch_track_list(list, false);
                 }
-                dropped(&node, applied.orphans).await
+                if applied.orphans.is_empty() { Ok(()) } else { delete_doomed(&node).await }
             }
         };
         if let Err(error) = done {
@@ -111,6 +129,9 @@ async fn told(node: &Arc<Inner>, event: peer::Event) -> Result<(), crate::api::A
         peer::Event::Added(record) | peer::Event::Replaced(record) => changed(node, &record).await?,
         peer::Event::Withdrawn(record) => {
             gone(node, &record);
+            if record.kind == kinds::id::BLOCK_LIST {
+                blocks::follow_list(node, &record).await?;
+            }
             // The words are off the disk too, not only out of sight.
             node.store.checkpoint().await?;
         }
@@ -141,6 +162,9 @@ async fn told(node: &Arc<Inner>, event: peer::Event) -> Result<(), crate::api::A
 }
 
 async fn changed(node: &Arc<Inner>, record: &Record) -> Result<(), crate::api::ApiError> {
+    if record.author == node.identity.id() {
+        node.claim_own().await?;
+    }
     match record.kind {
         kinds::id::RELEASE => {
             if let Some(release) = record.read::<Release>()? {
@@ -161,28 +185,57 @@ fn gone(node: &Inner, record: &Record) {
     });
 }
 
-/// Deletes files that no record names any more, but for those that the user keeps while their record was only
-/// dropped for want of room.
-async fn dropped(node: &Inner, orphans: Vec<Orphan>) -> Result<(), crate::api::ApiError> {
-    for orphan in orphans {
-        let kept = node.cache.is_kept(&orphan.hash);
-        if orphan.cause == Cause::Forgotten && kept {
-            continue;
+/// Deletes files that the store has doomed, unless something names them again by now.
+async fn delete_doomed(node: &Inner) -> Result<(), crate::api::ApiError> {
+    for hash in node.store.doomed().await? {
+        let _deciding = node.removal.deciding.lock().await;
+        if node.removal.spares(&hash) || node.store.blob_servable(&hash).await? {
+            node.store.spare_blob(&hash).await?;
+        } else {
+            forget_blob(node, hash).await?;
         }
-        forget_blob(node, orphan.hash).await?;
     }
     Ok(())
 }
 
+/// Deletes a file to make room in the cache; `false` where it was used or chosen since the cache was looked through.
+pub(crate) async fn give_up(node: &Inner, cold: &BlobRow) -> Result<bool, crate::api::ApiError> {
+    let _deciding = node.removal.deciding.lock().await;
+    let unchanged =
+        |now: &BlobRow| now.reason == Reason::Played && !now.pinned && now.last_used == cold.last_used;
+    if node.removal.spares(&cold.hash) || !node.store.blob(&cold.hash).await?.as_ref().is_some_and(unchanged)
+    {
+        return Ok(false);
+    }
+    forget_blob(node, cold.hash).await?;
+    Ok(true)
+}
+
 /// Deletes a blob and stops serving it.
-pub(crate) async fn forget_blob(node: &Inner, hash: BlobHash) -> Result<(), crate::api::ApiError> {
+async fn forget_blob(node: &Inner, hash: BlobHash) -> Result<(), crate::api::ApiError> {
     node.fetches.cancel(&hash);
     node.cache.forget(&hash);
     node.renounce(&hash);
     node.blobs.remove(hash).await?;
     node.store.remove_blob(&hash).await?;
-    let driver = node.driver.clone();
-    // Not awaited: the driver may be waiting for this loop to take its next outcome.
-    node.tasks.spawn(async move { driver.input(Input::Holding(hash, false)).await });
+    node.tell_holding(hash, false);
     Ok(())
+}
+
+impl Inner {
+    /// Serves files that a record of this identity names, as after the database was lost and the swarm gave it back.
+    pub(crate) async fn claim_own(&self) -> Result<(), crate::api::ApiError> {
+        for hash in self.store.claim_own().await? {
+            self.cache.note(hash, Reason::Published, false);
+            self.announce(&hash);
+            self.tell_holding(hash, true);
+        }
+        Ok(())
+    }
+
+    /// Not awaited: the driver may be waiting for whoever calls this to take its next outcome.
+    fn tell_holding(&self, hash: BlobHash, holding: bool) {
+        let driver = self.driver.clone();
+        self.tasks.spawn(async move { driver.input(Input::Holding(hash, holding)).await });
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use domain::{BlobHash, PeerId, kinds::BlobRef};
-use net::{Blob, Download, Progress};
+use net::{Blob, Download, Progress, Reader};
 use peer::Input;
 use store::Reason;
 use tokio::sync::watch;
@@ -21,8 +21,10 @@ use crate::{
 
 /// Connected peers that are asked for a blob before the swarm answers who has it.
 const ASKED_AT_ONCE: usize = 16;
-/// How often a download that does not move looks for further providers.
+/// How long a download may stand still before it looks for further providers; the pause doubles while it finds none.
 const STALLED: Duration = Duration::from_secs(3);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long a download without any provider is hoped for.
 const HOPE: Duration = Duration::from_secs(12);
 /// Bytes that the decoder wants first, at both ends of the file.
@@ -37,10 +39,27 @@ pub(crate) struct Fetch {
     way: Way,
 }
 
+/// Who is asked for a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// Connected peers and those that the swarm names.
+    Swarm,
+    /// Strangers too, where the swarm names nobody.
+    Anybody,
+}
+
 #[derive(Clone, Debug)]
 enum Way {
     Here(Blob),
     Coming(Arc<Download>),
+}
+
+/// Where somebody plays a blob.
+pub(crate) struct PlayHead {
+    fetch: Fetch,
+    reader: Option<Reader>,
+    /// What was asked for last.
+    ahead: Range<u64>,
 }
 
 /// The downloads of a node.
@@ -74,12 +93,13 @@ impl Fetch {
         }
     }
 
-    /// Asks for bytes now, and for those behind them soon.
-    pub(crate) fn play_head(&self, range: Range<u64>) {
-        if let Way::Coming(download) = &self.way {
-            download.want(range.start..(range.start + EDGE).min(range.end), Some(Duration::ZERO));
-            download.want(range, Some(SOON));
-        }
+    /// Returns one who plays it.
+    pub(crate) fn play_head(&self) -> PlayHead {
+        let reader = match &self.way {
+            Way::Here(_) => None,
+            Way::Coming(download) => Some(download.reader()),
+        };
+        PlayHead { fetch: self.clone(), reader, ahead: 0..0 }
     }
 
     /// Waits until the bytes are here.
@@ -127,6 +147,28 @@ impl Fetch {
     }
 }
 
+impl PlayHead {
+    /// Asks for bytes now, and for those behind them soon. Where they do not follow upon the last ones, nothing waits
+    /// any more for what was asked before.
+    pub(crate) fn at(&mut self, range: Range<u64>) {
+        let Some(reader) = &self.reader else { return };
+        if !(self.ahead.start..=self.ahead.end).contains(&range.start) {
+            reader.forget();
+        }
+        reader.want(range.start..(range.start + EDGE).min(range.end), Some(Duration::ZERO));
+        reader.want(range.clone(), Some(SOON));
+        self.ahead = range;
+    }
+
+    /// Waits until the bytes are here.
+    pub(crate) async fn wait(&self, range: Range<u64>) -> Result<Blob, ApiError> {
+        match &self.reader {
+            Some(reader) => Ok(reader.wait(range).await?),
+            None => self.fetch.wait(range).await,
+        }
+    }
+}
+
 impl Fetches {
     /// Adds a peer that says it has the blob, dialling it where need be.
     pub(crate) fn provider(&self, node: &Arc<Inner>, hash: BlobHash, peer: PeerId) {
@@ -160,17 +202,27 @@ impl Fetches {
     }
 
     fn running(&self, hash: &BlobHash) -> Option<Arc<Download>> {
-        self.running.lock().expect("no holder panics").get(hash).and_then(Weak::upgrade)
+        let download = self.running.lock().expect("no holder panics").get(hash).and_then(Weak::upgrade);
+        download.filter(|download| !download.progress().borrow().failed)
     }
 
     fn all(&self) -> Vec<Arc<Download>> {
         self.running.lock().expect("no holder panics").values().filter_map(Weak::upgrade).collect()
     }
 
-    fn ended(&self, hash: &BlobHash) {
-        self.kept.lock().expect("no holder panics").remove(hash);
+    /// Lets go of a download that ended, but not of one that began after it.
+    fn ended(&self, hash: &BlobHash, ended: &Weak<Download>) {
+        let this = |fetch: &Fetch| match &fetch.way {
+            Way::Coming(download) => Arc::downgrade(download).ptr_eq(ended),
+            Way::Here(_) => true,
+        };
+        let mut kept = self.kept.lock().expect("no holder panics");
+        if kept.get(hash).is_some_and(this) {
+            kept.remove(hash);
+        }
+        drop(kept);
         let mut running = self.running.lock().expect("no holder panics");
-        if running.get(hash).is_some_and(|download| download.strong_count() == 0) {
+        if running.get(hash).is_some_and(|download| download.ptr_eq(ended)) {
             running.remove(hash);
         }
     }
@@ -184,10 +236,18 @@ impl Inner {
         reason: Reason,
         hint: Option<PeerId>,
     ) -> Result<Fetch, ApiError> {
-        self.store.want_blob(&blob, reason, unix_ms()).await?;
-        let common = cache::is_common(&self.store, &blob.hash).await?;
-        let row = self.store.blob(&blob.hash).await?;
-        self.cache.note(blob.hash, row.map_or(reason, |row| row.reason), common);
+        self.fetch_from(blob, reason, hint, Whom::Anybody).await
+    }
+
+    /// Fetches a blob as [`Self::fetch`] does, and says who is asked.
+    pub(crate) async fn fetch_from(
+        self: &Arc<Self>,
+        blob: BlobRef,
+        reason: Reason,
+        hint: Option<PeerId>,
+        whom: Whom,
+    ) -> Result<Fetch, ApiError> {
+        self.want(&blob, reason).await?;
         if let Ok(here) = self.blobs.find(blob.hash).await
             && here.is_complete()
         {
@@ -195,8 +255,12 @@ impl Inner {
             return Ok(Fetch { size: here.size(), way: Way::Here(here) });
         }
         let download = match self.fetches.running(&blob.hash) {
-            Some(download) => download,
-            None => self.begin(blob, hint).await?,
+            Some(download) => {
+                // Whoever asks again does not wait until the pause between two searches is over.
+                self.driver.input(Input::FindProviders(blob.hash)).await;
+                download
+            }
+            None => self.begin(blob, hint, whom).await?,
         };
         Ok(Fetch { size: blob.size, way: Way::Coming(download) })
     }
@@ -215,25 +279,32 @@ impl Inner {
         Ok(fetch)
     }
 
-    /// Fetches the tracks of a long release, and shows them once they are here.
-    pub(crate) fn fetch_track_list(self: &Arc<Self>, list: BlobRef) {
-        let node = self.clone();
-        self.tasks.spawn(async move {
-            let fetched = async {
-                let blob = node.fetch(list, Reason::Played, None).await?.complete(|_| ()).await?;
-                let bytes = blob.read(0..blob.size()).await?;
-                node.store.set_track_list(&bytes).await?;
-                Ok::<_, ApiError>(())
-            };
-            match node.ending.run_until_cancelled(fetched).await {
-                Some(Ok(())) => node.hub.tell(&crate::api::Event::CatalogueChanged),
-                Some(Err(error)) => tracing::debug!(code = error.code, "a list of tracks was not fetched"),
-                None => {}
+    /// Enters a blob for a reason, unless somebody is deleting it: then after that. What was blocked or withdrawn since
+    /// the caller looked is wanted no more; what is kept already may have outlived its record.
+    async fn want(&self, blob: &BlobRef, reason: Reason) -> Result<(), ApiError> {
+        let _deciding = self.removal.deciding.lock().await;
+        let before = self.store.blob(&blob.hash).await?;
+        self.store.want_blob(blob, reason, unix_ms()).await?;
+        let kept = before.is_some_and(|row| row.reason > Reason::Played);
+        // Looked at after it was entered: a block that comes later finds the entry.
+        if !kept && !self.store.blob_servable(&blob.hash).await? {
+            if before.is_none() {
+                self.store.remove_blob(&blob.hash).await?;
             }
-        });
+            return Err(ApiError::new("blob_not_found", "the file was blocked or withdrawn meanwhile"));
+        }
+        let common = cache::is_common(&self.store, &blob.hash).await?;
+        let row = self.store.blob(&blob.hash).await?;
+        self.cache.note(blob.hash, row.map_or(reason, |row| row.reason), common);
+        Ok(())
     }
 
-    async fn begin(self: &Arc<Self>, blob: BlobRef, hint: Option<PeerId>) -> Result<Arc<Download>, ApiError> {
+    async fn begin(
+        self: &Arc<Self>,
+        blob: BlobRef,
+        hint: Option<PeerId>,
+        whom: Whom,
+    ) -> Result<Arc<Download>, ApiError> {
         let download = Arc::new(self.network.fetch(blob.hash, Some(blob.size)));
         let mut asked: Vec<PeerId> = self.network.peers().into_iter().map(|info| info.peer).collect();
         asked.sort_by_key(|peer| (Some(*peer) != hint, *peer));
@@ -245,37 +316,48 @@ impl Inner {
             self.fetches.provider(self, blob.hash, hint);
         }
         let had = self.blobs.find(blob.hash).await.map_or(0, |blob| blob.held_bytes());
-        let watching = watch(self.clone(), blob, had, download.progress());
-        self.tasks.spawn(watching);
+        let watched = Watched { blob, had, download: Arc::downgrade(&download), whom };
+        self.tasks.spawn(watch(self.clone(), watched, download.progress()));
         Ok(download)
     }
 }
 
-/// Looks for providers while a download does not move, and notes what is here when it ends.
-async fn watch(node: Arc<Inner>, blob: BlobRef, had: u64, mut progress: watch::Receiver<Progress>) {
-    let mut held = had;
+/// A download as its watch knows it, without keeping it going.
+struct Watched {
+    blob: BlobRef,
+    had: u64,
+    download: Weak<Download>,
+    whom: Whom,
+}
+
+/// Looks for providers while a download does not move, ever less often, and notes what is here when it ends.
+async fn watch(node: Arc<Inner>, watched: Watched, mut progress: watch::Receiver<Progress>) {
+    let Watched { blob, had, download, whom } = watched;
+    let (mut held, mut pause) = (had, STALLED);
     for round in 0_u64.. {
         let now = progress.borrow_and_update().clone();
-        if now.complete || node.ending.is_cancelled() {
+        if now.complete || now.failed || node.ending.is_cancelled() {
             break;
         }
-        if now.held <= held {
+        if now.held > held {
+            (held, pause) = (now.held, STALLED);
+        } else {
             node.driver.input(Input::FindProviders(blob.hash)).await;
         }
-        if round > 0 && now.providers == 0 {
+        if round > 0 && now.providers == 0 && whom == Whom::Anybody {
             node.tasks.spawn(ask_strangers(node.clone(), blob.hash));
         }
-        held = held.max(now.held);
-        let moved = progress.wait_for(|progress| progress.complete);
-        let moved = tokio::time::timeout(STALLED, node.ending.run_until_cancelled(moved)).await;
+        let ended = progress.wait_for(|progress| progress.complete || progress.failed);
+        let ended = tokio::time::timeout(pause, node.ending.run_until_cancelled(ended)).await;
         // The last handle is gone, or the node ends: nobody wants it any more.
-        if matches!(moved, Ok(None | Some(Err(_)))) {
+        if matches!(ended, Ok(None | Some(Err(_)))) {
             break;
         }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
     let end = progress.borrow().held;
     node.cache.count_fetched(&blob.hash, end.saturating_sub(had));
-    node.fetches.ended(&blob.hash);
+    node.fetches.ended(&blob.hash, &download);
     if let Err(error) = note(&node, blob).await {
         tracing::warn!(code = error.code, blob = blob.hash.short(), "a download's end could not be noted");
     }

@@ -47,6 +47,14 @@ pub(crate) fn is_imported(data: &Path) -> bool {
     data.join(IMPORTED).exists()
 }
 
+/// Notes that the database of an identity that has been in use is gone: what it has signed is learnt from the swarm.
+pub(crate) fn note_lost_database(data: &Path) -> io::Result<()> {
+    match data.join(FILE).exists() {
+        true => fs::write(data.join(IMPORTED), b""),
+        false => Ok(()),
+    }
+}
+
 /// Notes that the imported identity has learnt from the swarm.
 pub(crate) fn settle_import(data: &Path) -> io::Result<()> {
     match fs::remove_file(data.join(IMPORTED)) {
@@ -57,17 +65,18 @@ pub(crate) fn settle_import(data: &Path) -> io::Result<()> {
 
 /// Writes the identity's words to a new file that only its owner may read, encrypted where there is a passphrase.
 pub(crate) fn export(identity: &Identity, file: &Path, passphrase: Option<String>) -> Result<bool, ApiError> {
-    if file.exists() {
-        let message = format!("{} exists already; choose another name", file.display());
-        return Err(ApiError::new("file_exists", message));
-    }
     let text = plain(identity);
     let encrypted = passphrase.is_some();
     let content = match passphrase {
         Some(passphrase) => Zeroizing::new(encrypt(text.as_bytes(), passphrase)?),
         None => Zeroizing::new(text.as_bytes().to_vec()),
     };
-    folder::write_private(file, &content)?;
+    folder::create_private(file, &content).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            ApiError::new("file_exists", format!("{} exists already; choose another name", file.display()))
+        }
+        _ => error.into(),
+    })?;
     Ok(encrypted)
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{self, ApiError, Event, JobId, JobInfo, Progress},
+    api::{self, ApiError, Event, JobId, JobInfo, Progress, Unit},
     hub::Hub,
 };
 
@@ -109,7 +109,7 @@ impl Running {
 
 impl Job {
     /// Tells how far the work is.
-    pub(crate) fn progress(&self, stage: &str, item: &str, done: u64, total: u64) {
+    pub(crate) fn progress(&self, stage: &str, unit: Unit, item: &str, done: u64, total: u64) {
         let Some(job) = &self.name else { return };
         let mut told = self.told.lock().expect("no holder panics");
         if done < total && told.is_some_and(|told| told.elapsed() < INTERVAL) {
@@ -117,7 +117,7 @@ impl Job {
         }
         *told = Some(Instant::now());
         let (stage, item) = (stage.to_owned(), item.to_owned());
-        let progress = Progress { job: job.clone(), stage, item, done, total };
+        let progress = Progress { job: job.clone(), stage, item, unit, done, total };
         if let Some(running) = self.jobs.running().get_mut(job) {
             running.progress = Some(progress.clone());
         }
@@ -130,7 +130,7 @@ impl Job {
         result
     }
 
-    /// Does work that blocks on a thread for it, which tells how far it is and ends early where it is told to.
+    /// Does work that blocks on a thread for it, which tells how many bytes it has done and ends early where it is told to.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         stage: &str,
@@ -149,10 +149,10 @@ impl Job {
         loop {
             tokio::select! {
                 done = &mut work => {
-                    self.progress(stage, item, total, total);
+                    self.progress(stage, Unit::Bytes, item, total, total);
                     return done.map_err(|_| ApiError::new("file_damaged", "the file cannot be decoded"));
                 }
-                Ok(()) = progress.changed() => self.progress(stage, item, *progress.borrow_and_update(), total),
+                Ok(()) = progress.changed() => self.progress(stage, Unit::Bytes, item, *progress.borrow_and_update(), total),
             }
         }
     }
@@ -205,7 +205,7 @@ mod tests {
         let mut events = hub.listen();
         let job = jobs.begin("publish", Some("one".into()), &hub).unwrap();
         assert_eq!(jobs.begin("publish", Some("one".into()), &hub).unwrap_err().code, "job_exists");
-        job.progress("reading", "a.mp3", 1, 2);
+        job.progress("reading", Unit::Files, "a.mp3", 1, 2);
         let listed = jobs.list().jobs.pop().unwrap();
         assert_eq!((listed.job.as_str(), listed.kind.as_str()), ("one", "publish"));
         assert_eq!(listed.progress.unwrap().done, 1);

@@ -14,7 +14,7 @@ use store::{Item, PrivatePlaylist, Store};
 use crate::{
     api::{
         ApiError, Followed, Follows, HistoryEntry, Library, LibraryTotals, Listed, LocalFile, Playlist,
-        PlaylistCommand, PlaylistItem, Playlists, QueueItem,
+        PlaylistCommand, PlaylistItem, Playlists, QueueItem, Unit,
     },
     catalogue,
     jobs::Job,
@@ -198,7 +198,7 @@ pub(crate) async fn add_folder(store: &Store, folder: &Path, job: &Job, now: u64
     let total = paths.len() as u64;
     for (done, path) in (0..).zip(paths) {
         job.check()?;
-        job.progress("reading", &path.display().to_string(), done, total);
+        job.progress("reading", Unit::Files, &path.display().to_string(), done, total);
         let read = path.clone();
         let token = job.token();
         let inspected = tokio::task::spawn_blocking(move || {
@@ -216,7 +216,7 @@ pub(crate) async fn add_folder(store: &Store, folder: &Path, job: &Job, now: u64
         }
     }
     job.check()?;
-    job.progress("reading", "", total, total);
+    job.progress("reading", Unit::Files, "", total, total);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! One running node: its parts, how they start together and end together.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     api::ApiError,
     asset,
+    blocks::{self, Blocks},
     book::Book,
     cache::Cache,
     config::{Config, RelayPolicy, Settings},
@@ -37,8 +38,11 @@ use crate::{
     idle::Idle,
     jobs::Jobs,
     library::Deleted,
+    lists::Lists,
     playback::Host,
-    rendezvous, upkeep,
+    rendezvous,
+    unsigned::Removal,
+    upkeep,
 };
 
 /// Things that happened to records and wait to be acted upon.
@@ -48,13 +52,17 @@ const REDIALLED: u32 = 16;
 /// How long a clean end may take before the rest is dropped; nothing is lost by that.
 const ENDING: Duration = Duration::from_secs(4);
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Why a node ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Somebody asked for it.
     Shutdown,
     /// It should be started anew: the identity was replaced.
     Restart,
+    /// It cannot go on, such as with a disk that takes nothing.
+    Failed(ApiError),
 }
 
 /// A running node. It ends when [`NodeHandle::shutdown`] is called.
@@ -77,6 +85,9 @@ pub(crate) struct Inner {
     pub(crate) hub: Arc<Hub>,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) fetches: Fetches,
+    pub(crate) lists: Lists,
+    pub(crate) removal: Removal,
+    pub(crate) blocks: Blocks,
     pub(crate) cache: Arc<Cache>,
     pub(crate) finds: Finds,
     pub(crate) host: Host,
@@ -106,15 +117,15 @@ impl Node {
         folder::create(&config.data)?;
         let lock = FolderLock::acquire(&config.data)?;
         let settings = effective(&config)?;
-        let identity = identity::load_or_create(&config.data)?;
-        let store = Store::open(&config.data, identity.id()).await?;
+        let (identity, store) = open(&config.data).await?;
         let blobs = Blobs::open(config.data.join("blobs")).await?;
-        upkeep::sweep(&store, &blobs).await?;
+        upkeep::sweep(&config.data, &store, &blobs).await?;
         let drafts = Drafts::new(&config.data);
         drafts.clear()?;
         let cache = Arc::new(Cache::load(&store, &settings).await?);
         let (network, incoming) =
             Network::start(network_config(&identity, &settings, &blobs, &cache)).await?;
+        network.set_metered(settings.metered);
 
         let imported = identity::is_imported(&config.data);
         let read_only = store.setting::<bool>(events::IN_USE_ELSEWHERE).await?.unwrap_or_default();
@@ -122,7 +133,7 @@ impl Node {
         let seed = random()?;
         let (book, idle) = (Arc::new(Book::default()), Arc::new(Idle::default()));
         let (outcomes, outcome) = mpsc::channel(OUTCOMES);
-        let peer_config = peer::Config { imported, in_use_elsewhere: read_only, ..peer::Config::default() };
+        let peer_config = peer_config(&settings, imported, read_only);
         let peer_identity = identity.clone();
         let (driver, handle) =
             Driver::new(store.clone(), network.clone(), book.clone(), idle.clone(), outcomes, |now| {
@@ -142,6 +153,9 @@ impl Node {
             hub: Arc::default(),
             jobs: Arc::default(),
             fetches: Fetches::default(),
+            lists: Lists::default(),
+            removal: Removal::default(),
+            blocks: Blocks::default(),
             cache,
             finds: Finds::default(),
             host: Host::default(),
@@ -159,15 +173,9 @@ impl Node {
         });
         inner.clone().run(driver, outcome, incoming).await?;
         inner.join_known().await?;
-        for invite in &config.peers {
-            // A friend who is away does not keep the node from starting; its link stays in the book.
-            let joined = inner.join(invite).await;
-            joined.or_else(|error| if error.code == "invite_malformed" { Err(error) } else { Ok(()) })?;
-        }
-        // Not counted within the macro: what it holds meanwhile may not go to another thread.
+        inner.join_friends(&config.peers).await?;
         let releases = inner.store.counts().await?.releases;
-        let peer = inner.identity.id().short();
-        tracing::info!(peer, version = env!("CARGO_PKG_VERSION"), releases, "started");
+        tracing::info!(peer = inner.identity.id().short(), version = VERSION, releases, "started");
         Ok(Arc::new(NodeHandle { inner, lock: Mutex::new(Some(lock)) }))
     }
 }
@@ -200,7 +208,7 @@ impl NodeHandle {
     /// Waits until the node is asked to end, and says how.
     pub async fn ended(&self) -> Ended {
         let mut ended = self.inner.ended.subscribe();
-        let reason = ended.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
+        let reason = ended.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
         reason.unwrap_or(Ended::Shutdown)
     }
 }
@@ -218,8 +226,8 @@ impl Inner {
             if let Err(error) = driver.run().await {
                 // Going on without a disk would promise what cannot be kept.
                 tracing::error!(code = error.code, message = error.message, "the node cannot go on");
-                node.hub.tell(&crate::api::Event::Warning(error));
-                node.end(Ended::Shutdown);
+                node.hub.tell(&crate::api::Event::Warning(error.clone()));
+                node.end(Ended::Failed(error));
             }
         });
         self.tasks.spawn(events::from_network(self.clone(), incoming));
@@ -227,6 +235,13 @@ impl Inner {
         for hash in self.cache.served() {
             self.driver.input(Input::Holding(hash, true)).await;
         }
+        let node = self.clone();
+        self.tasks.spawn(async move {
+            // A crash may have come between the wish and the deed.
+            if let Err(error) = blocks::enforce(&node).await {
+                tracing::warn!(code = error.code, message = error.message, "blocking is not carried out");
+            }
+        });
         self.tasks.spawn(upkeep::run(self.clone()));
         self.tasks.spawn(rendezvous::run(self.clone()));
         self.driver.input(Input::Addresses(self.network.candidates())).await;
@@ -250,6 +265,15 @@ impl Inner {
         let connected = self.network.reach(invite.peer, &invite.contact).await;
         self.driver.input(Input::Join(vec![invite.peer])).await;
         Ok(connected?)
+    }
+
+    /// Joins through links. A friend who is away does not keep the node from starting; its link stays in the book.
+    async fn join_friends(&self, invites: &[String]) -> Result<(), ApiError> {
+        for invite in invites {
+            let joined = self.join(invite).await;
+            joined.or_else(|error| if error.code == "invite_malformed" { Err(error) } else { Ok(()) })?;
+        }
+        Ok(())
     }
 
     /// A link that lets a friend in.
@@ -304,6 +328,23 @@ fn effective(config: &Config) -> Result<Settings, ApiError> {
     Ok(settings)
 }
 
+/// Reads who this node is and what it knows. Without its database an identity that is not new knows no longer what it
+/// has signed.
+async fn open(data: &Path) -> Result<(Identity, Store), ApiError> {
+    if !Store::file(data).exists() {
+        identity::note_lost_database(data)?;
+    }
+    let identity = identity::load_or_create(data)?;
+    let store = Store::open(data, identity.id()).await?;
+    Ok((identity, store))
+}
+
+fn peer_config(settings: &Settings, imported: bool, in_use_elsewhere: bool) -> peer::Config {
+    let mut config = peer::Config { imported, in_use_elsewhere, ..peer::Config::default() };
+    config.limits.records = usize::try_from(settings.max_records).unwrap_or(usize::MAX);
+    config
+}
+
 fn network_config(
     identity: &Identity,
     settings: &Settings,
@@ -346,4 +387,15 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], ApiError> {
 /// A number that nobody can guess.
 pub(crate) fn random() -> Result<u64, ApiError> {
     getrandom::u64().map_err(|error| ApiError::new("no_randomness", error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_records_are_kept_as_the_setting_says() {
+        let settings = Settings { max_records: 7, ..Settings::default() };
+        assert_eq!(peer_config(&settings, false, false).limits.records, 7);
+    }
 }

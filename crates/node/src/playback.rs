@@ -598,6 +598,7 @@ impl TrackOpener {
         let node = self.node()?;
         self.runtime.block_on(async {
             let details = catalogue::details(&node.store, release).await?;
+            node.want_tracks(&details);
             let track = chosen(&details, Some(number))?.remove(0);
             let artist = details.row.artist_id;
             let fetch = node.fetch(track.track.blob, store::Reason::Played, Some(artist)).await?;
@@ -654,7 +655,7 @@ impl Opener<QueueItem> for TrackOpener {
 }
 
 /// The tracks of a release, or one of them.
-fn chosen(details: &ReleaseDetails, number: Option<u16>) -> Result<Vec<TrackRow>, ApiError> {
+pub(crate) fn chosen(details: &ReleaseDetails, number: Option<u16>) -> Result<Vec<TrackRow>, ApiError> {
     if details.tracks.is_empty() && details.row.track_count > 0 {
         return Err(ApiError::new("tracks_pending", "the list of tracks is still being fetched; try again"));
     }

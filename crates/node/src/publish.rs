@@ -17,11 +17,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use store::Reason;
 
 use crate::{
-    api::{self, ApiError, PublishTrack, Published},
+    api::{self, ApiError, PublishTrack, Published, Unit},
     catalogue,
     jobs::Job,
     node::{Inner, unix_ms},
     picture,
+    unsigned::Unsigned,
 };
 
 /// Bytes of one track's waveform.
@@ -86,14 +87,17 @@ pub(crate) async fn publish(
         }
     };
     let mut release = describe(node, &request, before.as_ref(), &sources, license).await?;
-    let tracks = job.run(keep_tracks(node, &request, &sources, job)).await?;
-    release.waveforms = Some(keep(node, waveforms(&sources)).await?);
-    dress(node, &mut release, &request, &sources, &mut warnings).await?;
+    let mut unsigned = Unsigned::begin(node)?;
+    let tracks = job.run(keep_tracks(&mut unsigned, &request, &sources, job)).await?;
+    release.waveforms = Some(keep(&mut unsigned, waveforms(&sources)).await?);
+    dress(&mut unsigned, &mut release, &request, &sources, &mut warnings).await?;
     if let Some(list) = release.place(tracks.clone()) {
-        keep(node, list.into()).await?;
+        node.store.keep_track_list(&list).await?;
+        keep(&mut unsigned, list.into()).await?;
     }
     job.check()?;
     let record = node.driver.publish(release).await?;
+    unsigned.signed();
     discard(node, &request, &sources);
     let tracks = (1..).zip(&tracks).map(|(number, track)| api::TrackInfo {
         have: track.blob.size,
@@ -176,7 +180,7 @@ fn songs(sources: &[Source]) -> impl Iterator<Item = &Song> {
 
 /// Gives the release its cover and its colour.
 async fn dress(
-    node: &Arc<Inner>,
+    unsigned: &mut Unsigned,
     release: &mut Release,
     request: &api::Publish,
     sources: &[Source],
@@ -199,7 +203,7 @@ async fn dress(
     });
     match found.await.map_err(|_| ApiError::new("not_an_image", "the cover cannot be decoded"))? {
         Ok(Some(cover)) => {
-            release.cover = Some(keep(node, cover.bytes).await?);
+            release.cover = Some(keep(unsigned, cover.bytes).await?);
             release.accent = cover.accent;
         }
         Ok(None) => {}
@@ -226,8 +230,9 @@ fn discard(node: &Inner, request: &api::Publish, sources: &[Source]) {
 pub(crate) async fn profile(node: &Arc<Inner>, edit: api::ProfileEdit) -> Result<api::Profile, ApiError> {
     let own = node.identity.id();
     let before = catalogue::written(&node.store, own).await?.unwrap_or_default();
+    let mut unsigned = Unsigned::begin(node)?;
     let avatar = match edit.avatar {
-        Some(file) => Some(keep(node, image(&file, MAX_AVATAR)?).await?),
+        Some(file) => Some(keep(&mut unsigned, image(&file, MAX_AVATAR)?).await?),
         None => before.avatar,
     };
     let profile = Profile {
@@ -237,6 +242,7 @@ pub(crate) async fn profile(node: &Arc<Inner>, edit: api::ProfileEdit) -> Result
         avatar,
     };
     node.driver.publish(profile).await?;
+    unsigned.signed();
     catalogue::profile(&node.store, own, own).await
 }
 
@@ -358,7 +364,7 @@ fn collaborator(credit: &api::Credit) -> Collaborator {
 }
 
 async fn keep_tracks(
-    node: &Inner,
+    unsigned: &mut Unsigned,
     request: &api::Publish,
     sources: &[Source],
     job: &Job,
@@ -368,27 +374,27 @@ async fn keep_tracks(
         job.check()?;
         let blob = match source {
             Source::Kept(track, _) => track.blob,
-            Source::File(song) => keep_song(node, song, job).await?,
+            Source::File(song) => keep_song(unsigned, song, job).await?,
         };
         tracks.push(track(request, index, source, blob));
     }
     Ok(tracks)
 }
 
-async fn keep_song(node: &Inner, song: &Song, job: &Job) -> Result<BlobRef, ApiError> {
+async fn keep_song(unsigned: &mut Unsigned, song: &Song, job: &Job) -> Result<BlobRef, ApiError> {
     let size = song.inspection.size;
-    job.progress("storing", &file_name(&song.path), 0, size);
-    let info = node.blobs.add_file(&song.path).await.map_err(|error| at(&song.path, error.into()))?;
-    job.progress("storing", &file_name(&song.path), size, size);
+    job.progress("storing", Unit::Bytes, &file_name(&song.path), 0, size);
+    let info = unsigned.add_file(&song.path).await.map_err(|error| at(&song.path, error))?;
+    job.progress("storing", Unit::Bytes, &file_name(&song.path), size, size);
     let blob = BlobRef { hash: info.hash, size: info.size };
-    note(node, blob).await?;
+    note(&unsigned.node, blob).await?;
     Ok(blob)
 }
 
-async fn keep(node: &Inner, bytes: Bytes) -> Result<BlobRef, ApiError> {
-    let info = node.blobs.add_bytes(bytes).await?;
+async fn keep(unsigned: &mut Unsigned, bytes: Bytes) -> Result<BlobRef, ApiError> {
+    let info = unsigned.add_bytes(bytes).await?;
     let blob = BlobRef { hash: info.hash, size: info.size };
-    note(node, blob).await?;
+    note(&unsigned.node, blob).await?;
     Ok(blob)
 }
 

@@ -1,6 +1,10 @@
 //! Meeting strangers through the Mainline DHT: the swarm, who has a file, where somebody is.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::{BlobHash, PeerId, kinds};
 use net::{Contact, Dht, Topic};
@@ -18,17 +22,25 @@ const DIALLED: usize = 12;
 const LOOKUP: Duration = Duration::from_secs(10);
 /// Pause between lookups while there are too few peers.
 const PAUSE: Duration = Duration::from_secs(20);
+/// Files announced at a time. The rest of the topics is for the swarm and for what the user comes to keep meanwhile.
+const ANNOUNCED: usize = net::MAX_TOPICS - 128;
+/// How long files are announced before others have their turn, where there are more. The DHT remembers each for about
+/// half an hour; whoever asks the swarm instead finds all of them at any time.
+const TURN: Duration = Duration::from_secs(20 * 60);
 
 /// Meets the swarm whenever there are too few peers, until the node ends.
 pub(crate) async fn run(node: Arc<Inner>) {
     let Some(dht) = node.network.dht() else { return };
     dht.keep(Topic::swarm(SWARM));
-    for hash in node.cache.kept() {
-        dht.keep(Topic::blob(&hash));
-    }
+    let (mut turn, mut turned) = (0, None::<Instant>);
+    let mut told = None;
     let mut ticks = tokio::time::interval(PAUSE);
     while node.ending.run_until_cancelled(ticks.tick()).await.is_some() {
-        tell_where(&node, &dht).await;
+        if turned.is_none_or(|turned| turned.elapsed() >= TURN) {
+            announce_kept(&node, &dht, turn);
+            (turn, turned) = (turn + 1, Some(Instant::now()));
+        }
+        tell_where(&node, &dht, &mut told).await;
         if node.network.peers().len() < ENOUGH {
             let meeting = meet(&node, &dht, Topic::swarm(SWARM));
             let met = node.ending.run_until_cancelled(meeting).await.unwrap_or_default();
@@ -74,12 +86,35 @@ impl Inner {
     }
 }
 
-/// Publishes this node's addresses where the user or an own release asks for it.
-async fn tell_where(node: &Inner, dht: &Dht) {
+/// Announces what is kept, by turns where it is too much at a time.
+fn announce_kept(node: &Inner, dht: &Dht, turn: usize) {
+    let (now, later) = take_turns(node.cache.kept(), turn);
+    for hash in &later {
+        dht.forget(&Topic::blob(hash));
+    }
+    for hash in &now {
+        dht.keep(Topic::blob(hash));
+    }
+}
+
+/// Parts files into those whose turn it is and the rest.
+fn take_turns(mut files: Vec<BlobHash>, turn: usize) -> (Vec<BlobHash>, Vec<BlobHash>) {
+    files.sort_unstable();
+    let turns = files.len().div_ceil(ANNOUNCED).max(1);
+    files.rotate_left(turn % turns * ANNOUNCED);
+    let later = files.split_off(files.len().min(ANNOUNCED));
+    (files, later)
+}
+
+/// Publishes this node's addresses where the user or an own release asks for it, whenever they have changed.
+async fn tell_where(node: &Inner, dht: &Dht, told: &mut Option<Contact>) {
     let own = node.identity.id();
     let published = node.store.records_of(&own, kinds::id::RELEASE, 1).await.is_ok_and(|own| !own.is_empty());
-    let told = node.settings().announce_addresses || published;
-    dht.keep_contact(told.then(|| node.contact()));
+    let contact = (node.settings().announce_addresses || published).then(|| node.contact());
+    if *told != contact {
+        dht.keep_contact(contact.clone());
+        *told = contact;
+    }
 }
 
 async fn meet(node: &Inner, dht: &Dht, topic: Topic) -> Vec<PeerId> {
@@ -93,4 +128,34 @@ async fn meet(node: &Inner, dht: &Dht, topic: Topic) -> Vec<PeerId> {
         }
     }
     met
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn files(count: u64) -> Vec<BlobHash> {
+        (0..count).map(|number| BlobHash::of(&number.to_be_bytes())).collect()
+    }
+
+    #[test]
+    fn each_of_too_many_files_has_its_turn() {
+        let mut announced = HashSet::new();
+        for turn in 5..9 {
+            let (now, later) = take_turns(files(3_000), turn);
+            assert!(now.len() == ANNOUNCED && later.len() == 3_000 - ANNOUNCED);
+            announced.extend(now);
+        }
+        assert_eq!(announced.len(), 3_000);
+    }
+
+    #[test]
+    fn few_files_are_always_announced() {
+        for count in [0, 1, ANNOUNCED as u64] {
+            let (now, later) = take_turns(files(count), 7);
+            assert!(now.len() as u64 == count && later.is_empty());
+        }
+    }
 }

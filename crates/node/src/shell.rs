@@ -61,7 +61,13 @@ impl From<domain::RecordError> for ApiError {
 
 impl From<store::StoreError> for ApiError {
     fn from(error: store::StoreError) -> Self {
-        Self::new(error.code(), error.to_string())
+        let way_out = match error {
+            store::StoreError::Corrupt { .. } => {
+                "; `musicdao doctor --set-aside-database` renames it, and the node begins anew"
+            }
+            _ => "",
+        };
+        Self::new(error.code(), format!("{error}{way_out}"))
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use net::Blob;
 use tokio::{runtime::Handle, sync::Notify};
 
-use crate::fetch::Fetch;
+use crate::fetch::{Fetch, PlayHead};
 
 /// Longest that one read waits for bytes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,6 +25,7 @@ const MAX_READ: u64 = 64 << 10;
 /// A blob as the decoder reads it.
 pub(crate) struct BlobSource {
     fetch: Fetch,
+    head: PlayHead,
     blob: Option<Blob>,
     position: u64,
     control: Arc<Control>,
@@ -43,7 +44,14 @@ impl BlobSource {
     /// Reads a blob that is here or on its way; asks for its ends at once.
     pub(crate) fn new(fetch: Fetch, runtime: Handle) -> Self {
         fetch.want_to_play();
-        Self { blob: fetch.blob(), fetch, position: 0, control: Arc::default(), runtime }
+        Self {
+            blob: fetch.blob(),
+            head: fetch.play_head(),
+            fetch,
+            position: 0,
+            control: Arc::default(),
+            runtime,
+        }
     }
 
     /// Returns the blob with the bytes in it, waiting for a bounded time.
@@ -52,11 +60,11 @@ impl BlobSource {
         if let Some(blob) = self.blob.as_ref().filter(|blob| blob.holds(&range)) {
             return Ok(blob.clone());
         }
-        self.fetch.play_head(range.start..(range.start + READ_AHEAD).min(self.fetch.size()));
+        self.head.at(range.start..(range.start + READ_AHEAD).min(self.fetch.size()));
         self.control.waiting.store(true, Ordering::Relaxed);
         let waited = self.runtime.block_on(async {
             tokio::select! {
-                arrived = self.fetch.wait(range) => arrived.map_err(|error| io::Error::other(error.message)),
+                arrived = self.head.wait(range) => arrived.map_err(|error| io::Error::other(error.message)),
                 () = self.control.interrupted() => Err(io::ErrorKind::Interrupted.into()),
                 () = self.fetch.hopeless() => Err(io::ErrorKind::NotFound.into()),
                 () = tokio::time::sleep(PATIENCE) => Err(io::ErrorKind::TimedOut.into()),

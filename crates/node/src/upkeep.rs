@@ -1,41 +1,36 @@
 //! What a node does from time to time, and once when it starts.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
-use domain::{BlobHash, kinds::BlobRef};
+use domain::{BlobHash, ReleaseId, kinds::BlobRef};
 use net::Blobs;
 use peer::Input;
-use store::{Reason, Store, Traffic};
+use store::{BlobRow, Reason, Store, Traffic};
 
 use crate::{
     api::ApiError,
-    cache,
+    cache, calls, lists,
     node::{Inner, unix_ms},
+    unsigned,
 };
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(30);
-/// How far the wall clock runs ahead of the process's own before the machine counts as having slept.
-const ASLEEP: Duration = Duration::from_secs(20);
+/// Rounds between two looks for what is to be kept and is not here.
+const RESUMED: u64 = 20;
 const MS_PER_DAY: u64 = 24 * 3600 * 1000;
 
 /// Takes care of the node until it ends.
 pub(crate) async fn run(node: Arc<Inner>) {
-    if let Err(error) = resume(&node).await {
-        tracing::warn!(code = error.code, message = error.message, "downloads could not be resumed");
-    }
     let mut ticks = tokio::time::interval(INTERVAL);
-    let mut last = (Instant::now(), unix_ms());
-    while node.ending.run_until_cancelled(ticks.tick()).await.is_some() {
-        let now = (Instant::now(), unix_ms());
-        let slept = slept(now.0 - last.0, now.1.saturating_sub(last.1));
-        last = now;
-        if slept && let Err(error) = wake(&node).await {
-            tracing::warn!(code = error.code, "the network could not be opened anew");
+    for round in 0_u64.. {
+        if node.ending.run_until_cancelled(ticks.tick()).await.is_none() {
+            break;
+        }
+        if round.is_multiple_of(RESUMED)
+            && let Err(error) = resume(&node).await
+        {
+            tracing::warn!(code = error.code, message = error.message, "downloads could not be resumed");
         }
         if let Err(error) = once(&node).await {
             tracing::warn!(code = error.code, message = error.message, "upkeep failed");
@@ -46,28 +41,57 @@ pub(crate) async fn run(node: Arc<Inner>) {
     }
 }
 
-/// Removes what a crash left: files that nothing accounts for, and published files whose release was never signed.
-pub(crate) async fn sweep(store: &Store, blobs: &Blobs) -> Result<(), ApiError> {
-    let mut known = HashSet::new();
-    let mut after: Option<BlobHash> = None;
+/// Finishes what a crash cut: files that were to be deleted go, and those of a release that was never signed. Nothing
+/// else goes: a file that the database does not know may be somebody's only copy, and the database may be a new or an
+/// older one.
+pub(crate) async fn sweep(data: &Path, store: &Store, blobs: &Blobs) -> Result<(), ApiError> {
+    for hash in store.doomed().await? {
+        match store.blob_servable(&hash).await? {
+            true => store.spare_blob(&hash).await?,
+            false => delete(store, blobs, hash).await?,
+        }
+    }
+    for (list, hashes) in unsigned::left(data)? {
+        for hash in store.unsigned_blobs(&hashes).await? {
+            delete(store, blobs, hash).await?;
+        }
+        std::fs::remove_file(list)?;
+    }
+    adopt(store, blobs).await?;
+    store.claim_own().await?;
+    Ok(())
+}
+
+async fn delete(store: &Store, blobs: &Blobs, hash: BlobHash) -> Result<(), ApiError> {
+    blobs.remove(hash).await?;
+    store.remove_blob(&hash).await?;
+    Ok(())
+}
+
+/// Enters the files that the database does not know, to stay until the user says otherwise.
+async fn adopt(store: &Store, blobs: &Blobs) -> Result<(), ApiError> {
+    let (mut known, mut after) = (HashSet::new(), None);
     loop {
         let page = store.blobs(Reason::Played, store::MAX_LIMIT, after.as_ref()).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.hash);
-        for row in page {
-            let unsigned = row.reason == Reason::Published && store.blob_uses(&row.hash).await?.is_empty();
-            if unsigned {
-                store.remove_blob(&row.hash).await?;
-            } else {
-                known.insert(row.hash);
-            }
-        }
+        known.extend(page.iter().map(|row| row.hash));
     }
-    for file in blobs.list().await? {
-        if !known.contains(&file.hash) {
-            tracing::info!(blob = file.hash.short(), "a file that nothing names is removed");
-            blobs.remove(file.hash).await?;
-        }
+    let unknown = blobs.list().await?.into_iter().filter(|file| !known.contains(&file.hash));
+    let unknown: Vec<BlobRow> = unknown
+        .map(|file| BlobRow {
+            hash: file.hash,
+            size: file.size,
+            have: file.stored.min(file.size),
+            complete: file.complete,
+            pinned: true,
+            reason: Reason::Played,
+            last_used: unix_ms(),
+        })
+        .collect();
+    if !unknown.is_empty() {
+        tracing::warn!(files = unknown.len(), "the database does not know some files; they stay");
+        store.adopt_blobs(&unknown).await?;
     }
     Ok(())
 }
@@ -83,24 +107,36 @@ async fn resume(node: &Arc<Inner>) -> Result<(), ApiError> {
             node.keep_fetching(BlobRef { hash: row.hash, size: row.size }, row.reason).await?;
         }
     }
-    for (_, list) in node.store.awaiting_tracks(store::MAX_LIMIT).await? {
-        node.fetch_track_list(list);
+    for release in node.store.setting::<Vec<ReleaseId>>(calls::SEEDED).await?.unwrap_or_default() {
+        seed_again(node, &release).await?;
+    }
+    for (_, list) in node.store.awaiting_tracks(lists::MAX_LISTS as u32).await? {
+        node.fetch_track_list(list, false);
     }
     Ok(())
 }
 
-/// Connects anew after a sleep: the connections are dead and the catalogue is behind.
-async fn wake(node: &Inner) -> Result<(), ApiError> {
-    tracing::info!("the machine slept");
-    node.network.network_changed().await?;
-    node.join_known().await?;
-    node.driver.input(Input::Reconcile).await;
+/// Keeps the tracks of a seeded release that are not kept yet, such as those of a list that came later.
+async fn seed_again(node: &Arc<Inner>, release: &ReleaseId) -> Result<(), ApiError> {
+    let Some(details) = node.store.release(release).await? else { return Ok(()) };
+    node.want_tracks(&details);
+    for row in &details.tracks {
+        let blob = row.track.blob;
+        let kept = node.store.blob(&blob.hash).await?;
+        if kept.is_none_or(|kept| !kept.complete || kept.reason < Reason::Seeded) {
+            node.keep_fetching(blob, Reason::Seeded).await?;
+        }
+    }
     Ok(())
 }
 
-/// Says whether the wall clock went on while this process did not.
-fn slept(monotonic: Duration, wall_ms: u64) -> bool {
-    Duration::from_millis(wall_ms) > monotonic + ASLEEP
+/// Sees to the swarm after a sleep or in another network: peers were lost, this node is elsewhere, and the catalogue is
+/// behind.
+pub(crate) async fn wake(node: &Inner) -> Result<(), ApiError> {
+    node.driver.input(Input::Addresses(node.network.candidates())).await;
+    node.join_known().await?;
+    node.driver.input(Input::Reconcile).await;
+    Ok(())
 }
 
 async fn once(node: &Arc<Inner>) -> Result<(), ApiError> {
@@ -121,16 +157,4 @@ pub(crate) async fn count(node: &Inner) -> Result<(), ApiError> {
         .collect();
     let day = u32::try_from(unix_ms() / MS_PER_DAY).unwrap_or(u32::MAX);
     Ok(node.store.count_traffic(day, &rows).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_clock_that_ran_far_ahead_is_a_sleep() {
-        assert!(!slept(INTERVAL, 30_000));
-        assert!(!slept(INTERVAL, 0));
-        assert!(slept(INTERVAL, 3_600_000));
-    }
 }

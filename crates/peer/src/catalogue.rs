@@ -153,6 +153,11 @@ impl Catalogue {
         self.authors[author as usize].rows.iter().map(|&row| self.entry_at(row)).collect()
     }
 
+    /// Says whether anything of an author is here.
+    pub(crate) fn has_author(&self, author: &PeerId) -> bool {
+        self.author_of(author).is_some()
+    }
+
     /// Says what would become of a record, without taking it.
     pub(crate) fn judge(&self, entry: &Entry, known: bool) -> Verdict {
         let held = self.row_of_slot(&entry.slot).map(|row| &self.rows[row as usize]);

@@ -84,10 +84,14 @@ pub(crate) const MAX_WAITING: usize = 16;
 pub(crate) const MESSAGES: (u32, u32) = (200, 2_000);
 /// Bytes of messages.
 pub(crate) const BYTES: (u32, u32) = (2 << 20, 16 << 20);
-/// Records that nobody asked for and that must be checked: gossip.
+/// Records that nobody asked for and that must be checked: gossip, and what comes outside of this node's own comparison.
 pub(crate) const GOSSIPED: (u32, u32) = (50, 500);
-/// Records in answer to comparisons that must be checked.
+/// Records in answer to a comparison that this node began with the peer.
 pub(crate) const TAUGHT: (u32, u32) = (2_000, 100_000);
+/// Authors that this node has nothing of yet: identities are free.
+pub(crate) const NEW_AUTHORS: (u32, u32) = (50, 20_000);
+/// Proofs against authors that are taken of it, or that its records make; at once, what a new neighbour may ask for.
+pub(crate) const PROOFS: (u32, u32) = (1, 512);
 /// Ids in PlumTree's announcements.
 pub(crate) const ANNOUNCED: (u32, u32) = (100, 1_000);
 /// Peers it introduces.
@@ -97,10 +101,15 @@ pub(crate) const EXPENSIVE: (u32, u32) = (5, 100);
 /// Bytes of records that it is sent because it lacks them.
 pub(crate) const SERVED: (u32, u32) = (4 << 20, 64 << 20);
 
-/// Signature checks of all peers' records together, as (per second, at once).
-pub(crate) const CHECKS: (u32, u32) = (5_000, 100_000);
-/// Comparisons answered for all peers together; each may read the whole catalogue's index.
-pub(crate) const COMPARISONS: (u32, u32) = (40, 400);
+/// Signature checks of all peers' records together, as (per second, at once), beside what each neighbour has for itself.
+pub(crate) const CHECKS: (u32, u32) = (3_000, 60_000);
+/// Signature checks that are kept for each neighbour, whatever the others use up.
+pub(crate) const OWN_CHECKS: (u32, u32) = (250, 5_000);
+/// Comparisons answered for all peers together, beside what each neighbour has for itself; each may read the whole
+/// catalogue's index.
+pub(crate) const COMPARISONS: (u32, u32) = (24, 240);
+/// Comparisons that are kept for each neighbour, whatever the others use up.
+pub(crate) const OWN_COMPARISONS: (u32, u32) = (2, 20);
 
 /// Faults that end a connection. A fault is what no honest peer does, a full bucket is none.
 pub(crate) const MAX_STRIKES: u32 = 3;
@@ -113,7 +122,7 @@ pub(crate) const REFUSE_FOR: Duration = Duration::from_secs(15 * 60);
 pub(crate) const MAX_DECLINED: usize = 100_000;
 /// Authors known to equivocate, the newest.
 pub(crate) const MAX_EQUIVOCATORS: usize = 10_000;
-/// Authors of proofs that are told to a new neighbour.
+/// Authors of proofs that are told to a new neighbour, and that are remembered of one until their records are here.
 pub(crate) const MAX_CAUGHT: usize = 256;
 
 /// Newest record ids in the first message of a comparison.

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{minutes, playlist, playlists, profile, settle};
-use domain::{Identity, Key, Kind, Record, RecordId, Stamp, kinds::Profile};
+use domain::{
+    Identity, Key, Kind, Record, RecordId, Stamp,
+    kinds::{BlockEntry, Profile},
+};
 use peer::{
     Config, Event, Input, Limits, PublishError, encode_records,
     wire::{self, Message},
@@ -29,6 +32,36 @@ fn besieged(seed: u64, limits: Limits) -> (Swarm, usize) {
 
 fn stamp(seq: u64) -> Stamp {
     Stamp { seq, created_at: DAWN, ..Stamp::default() }
+}
+
+/// Says records to the first member, no faster than it takes them unasked.
+fn feed(swarm: &mut Swarm, hostile: usize, records: &[Record]) {
+    for records in records.chunks(400) {
+        let messages = encode_records(records.iter().map(|record| record.bytes().clone()));
+        messages.into_iter().for_each(|message| swarm.say(hostile, 0, message));
+        swarm.run_for(Duration::from_secs(10));
+    }
+}
+
+/// Somebody that was made up a moment ago, one for each number.
+fn anybody(number: u32) -> Identity {
+    Identity::from_secret(Key::of(&[&number.to_le_bytes()]).as_bytes())
+}
+
+/// Makes its sender a neighbour, by HyParView's own words.
+fn join() -> Bytes {
+    Message::Gossip(Bytes::from_static(&[0, 0, 0])).encode()
+}
+
+/// Two records that say two things for one version.
+fn contradiction(author: &Identity) -> (Record, Record) {
+    let one = Record::sign(author, stamp(5), &profile("one")).expect("it is well-formed");
+    let two = Record::sign(author, stamp(5), &profile("two")).expect("it is well-formed");
+    if one.id < two.id { (one, two) } else { (two, one) }
+}
+
+fn proof(one: &Record, two: &Record) -> Bytes {
+    Message::Proof(one.bytes().clone(), two.bytes().clone()).encode()
 }
 
 fn refusals(swarm: &Swarm, at: usize) -> Vec<&'static str> {
@@ -134,11 +167,7 @@ fn records_of_one_author_without_end_are_bounded_everywhere() {
     let (mut swarm, hostile) = besieged(6, Limits { author_records: 100, ..Limits::default() });
     let author = Identity::from_secret(&[9; 32]);
     let records = playlists(&author, 0..3_000, DAWN);
-    for message in encode_records(records.iter().map(|record| record.bytes().clone())) {
-        swarm.say(hostile, 0, message);
-        swarm.run_for(Duration::from_millis(100));
-    }
-    swarm.run_for(Duration::from_secs(1));
+    feed(&mut swarm, hostile, &records);
     settle(&mut swarm);
     assert!(swarm.peers().all(|peer| peer.len() == 100));
     let newest = &records[2_999];
@@ -203,10 +232,9 @@ fn references_in_circles_or_chains_are_only_names() {
         let stamp = Stamp { refs: refs.clone(), ..stamp(number) };
         let record = Record::sign(&author, stamp, &playlist(number as u32)).unwrap();
         refs = vec![record.id; 8];
-        chain.push(record.bytes().clone());
+        chain.push(record);
     }
-    encode_records(chain).into_iter().for_each(|message| swarm.say(hostile, 0, message));
-    swarm.run_for(Duration::from_secs(1));
+    feed(&mut swarm, hostile, &chain);
     settle(&mut swarm);
     assert_eq!(swarm.peer(5).len(), 1_000);
     assert_alive(&mut swarm);
@@ -246,18 +274,115 @@ fn a_proof_that_proves_nothing_is_a_fault() {
     let author = Identity::from_secret(&[9; 32]);
     let one = Record::sign(&author, stamp(5), &profile("one")).unwrap();
     let two = Record::sign(&author, stamp(6), &profile("two")).unwrap();
-    swarm.say(hostile, 0, Message::Proof(one.bytes().clone(), two.bytes().clone()).encode());
+    feed(&mut swarm, hostile, std::slice::from_ref(&one));
+    swarm.say(hostile, 0, proof(&one, &two));
     swarm.run_for(Duration::from_secs(1));
     assert_eq!(refusals(&swarm, 0), ["record_malformed"]);
     assert!(!swarm.peer(0).is_equivocator(&author.id()));
 }
 
 #[test]
+fn proofs_against_authors_of_nothing_take_no_room() {
+    let (mut swarm, hostile) = besieged(16, Limits::default());
+    let authors: Vec<Identity> = (0..50).map(anybody).collect();
+    for author in &authors {
+        let (one, two) = contradiction(author);
+        swarm.say(hostile, 0, proof(&one, &two));
+    }
+    swarm.run_for(minutes(1));
+    assert!((0..10).all(|at| authors.iter().all(|author| swarm.proof(at, &author.id()).is_none())));
+    assert!(swarm.peers().all(peer::Peer::is_empty));
+    assert_alive(&mut swarm);
+}
+
+#[test]
+fn proofs_are_taken_slowly_of_each_peer() {
+    const BURST: usize = 512;
+    const SECONDS: usize = 10;
+    let mut swarm = Swarm::new(2, 17);
+    let authors: Vec<Identity> = (0..1_000).map(anybody).collect();
+    let pairs: Vec<(Record, Record)> = authors.iter().map(contradiction).collect();
+    let known: Vec<Record> = pairs.iter().map(|(one, _)| one.clone()).collect();
+    swarm.seed_records(0, &known);
+    let hostile = swarm.add();
+    swarm.puppet(hostile);
+    swarm.connect(hostile, 0);
+    swarm.run_for(Duration::from_secs(1));
+    pairs.iter().for_each(|(one, two)| swarm.say(hostile, 0, proof(one, two)));
+    swarm.run_for(Duration::from_secs(SECONDS as u64));
+    let proven = authors.iter().filter(|author| swarm.proof(0, &author.id()).is_some()).count();
+    assert!((BURST..=BURST + SECONDS).contains(&proven), "{proven} proofs");
+    assert!(is_connected(&swarm, 0, hostile), "an honest peer may know many");
+}
+
+#[test]
+fn records_that_nobody_asked_for_are_taken_slowly() {
+    const BURST: usize = 500;
+    const SECONDS: usize = 2;
+    let (mut swarm, hostile) = besieged(18, Limits::default());
+    let records = playlists(&anybody(1), 0..2_000, DAWN);
+    encode_records(records.iter().map(|record| record.bytes().clone()))
+        .into_iter()
+        .for_each(|message| swarm.say(hostile, 0, message));
+    swarm.run_for(Duration::from_secs(SECONDS as u64));
+    let taken = swarm.peer(0).len();
+    assert!((BURST..=BURST + 50 * SECONDS).contains(&taken), "{taken} records");
+    assert_alive(&mut swarm);
+}
+
+#[test]
+fn authors_without_end_are_taken_slowly_even_in_a_comparison() {
+    const BURST: usize = 20_000;
+    let (mut swarm, hostile) = besieged(19, Limits::default());
+    swarm.say(hostile, 0, join());
+    swarm.run_for(Duration::from_secs(1));
+    // The first member compares with its new neighbour and waits for an answer.
+    let records =
+        (0..BURST as u32 + 1_000).map(|number| Record::sign(&anybody(number), stamp(1), &profile("new")));
+    for message in encode_records(records.map(|record| record.unwrap().bytes().clone())) {
+        swarm.say(hostile, 0, message);
+    }
+    swarm.run_for(Duration::from_millis(500));
+    let taken = swarm.peer(0).len();
+    assert!((BURST..BURST + 100).contains(&taken), "{taken} authors");
+}
+
+#[test]
+fn nobody_is_made_to_block_or_drop_what_is_its_own() {
+    let mut swarm = Swarm::new(3, 21).join_all();
+    let mine = swarm.publish(1, &profile("mine")).unwrap();
+    swarm.run_for(Duration::from_secs(1));
+    settle(&mut swarm);
+    for entry in [BlockEntry::Author(swarm.id(1)), BlockEntry::Release(mine.slot)] {
+        swarm.input(1, Input::Block(entry));
+        assert!(!swarm.peer(1).is_blocked(&entry));
+    }
+    swarm.run_for(minutes(3));
+    assert!(swarm.peer(1).holds(&mine.id));
+    swarm.restart(1);
+    assert!(swarm.peer(1).holds(&mine.id));
+    swarm.publish(1, &profile("and more")).unwrap();
+}
+
+#[test]
+fn an_own_release_that_was_blocked_before_it_was_known_comes_home() {
+    let mut swarm = Swarm::new(3, 22).join_all();
+    let mine = swarm.publish(1, &profile("mine")).unwrap();
+    swarm.run_for(Duration::from_secs(1));
+    let identity = Identity::from_secret(&swarm.identity(1).secret());
+    swarm.kill(1);
+    let config = Config { imported: true, ..Config::default() };
+    let restored = swarm.add_as(identity, config, domain::Kinds::default());
+    swarm.input(restored, Input::Block(BlockEntry::Release(mine.slot)));
+    swarm.join(restored, 2);
+    assert!(swarm.run_until(minutes(1), |swarm| swarm.peer(restored).holds(&mine.id)));
+}
+
+#[test]
 fn a_comparison_that_is_never_answered_keeps_nobody_waiting() {
     let (mut swarm, hostile) = besieged(12, Limits::default());
-    // It becomes a neighbour by HyParView's own words, then answers nothing.
-    let join = wire::Message::Gossip(Bytes::from_static(&[0, 0, 0])).encode();
-    swarm.say(hostile, 0, join);
+    // It becomes a neighbour, then answers nothing.
+    swarm.say(hostile, 0, join());
     swarm.run_for(Duration::from_secs(1));
     assert!(swarm.peer(0).neighbors().any(|peer| peer == swarm.id(hostile)));
     swarm.kill(6);

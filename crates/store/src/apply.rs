@@ -14,6 +14,13 @@ use crate::{
 /// Most ids of evicted records that are remembered; the oldest go first.
 pub const MAX_EVICTED: u32 = 1_000_000;
 
+/// Bytes of lists of tracks above which those of strangers are fetched only for who opens the release: anybody can
+/// publish releases without end.
+pub const MAX_LIST_BYTES: i64 = 64 << 20;
+
+/// Most proofs of equivocation that are kept, of 8 KiB at most each; the oldest go first.
+pub const MAX_PROOFS: u32 = 10_000;
+
 /// What followed from a change set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -50,8 +57,9 @@ pub(crate) type Loose = BTreeMap<BlobHash, Cause>;
 
 impl Store {
     /// Writes a change set and all that is derived from it. It is on the disk when this returns; writing it again
-    /// changes nothing. Within one set records are put first and slots forgotten then; what is both blocked and
-    /// unblocked is not blocked.
+    /// changes nothing. Within one set records are put first, then blocked, and slots forgotten then, so that blocking
+    /// sees what is forgotten because of it; what is both blocked and unblocked is not blocked. The owner's own records
+    /// are never forgotten.
     ///
     /// # Errors
     /// Those of the database; then nothing of the change set was written.
@@ -61,15 +69,15 @@ impl Store {
         for record in &change.put {
             put(&mut tx, record, &mut loose).await?;
         }
+        for entry in &change.block {
+            block(&mut tx, entry, &mut loose).await?;
+        }
         for slot in &change.forget {
             forget(&mut tx, slot, &mut loose).await?;
         }
         evict(&mut tx, change).await?;
         for proof in &change.proofs {
             prove(&mut tx, proof).await?;
-        }
-        for entry in &change.block {
-            block(&mut tx, entry, &mut loose).await?;
         }
         for entry in &change.unblock {
             unblock(&mut tx, entry).await?;
@@ -108,6 +116,38 @@ impl Store {
         }
         tx.commit().await?;
         releases.iter().map(|release| row::id(&release.slot)).collect()
+    }
+
+    /// Takes the content of a list of tracks before the release that names it is signed, so that the transaction that
+    /// enters the release enters its tracks.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn keep_track_list(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        let hash = BlobHash::of(bytes);
+        let key = hash.sql();
+        query!("insert or ignore into track_lists (blob, bytes) values (?, ?)", key, bytes)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Says whether a list of tracks is worth fetching before anybody asks for it: always for the owner's releases and
+    /// those of followed artists, else while all lists together are below [`MAX_LIST_BYTES`].
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn takes_track_list(&self, list: &BlobHash) -> Result<bool, StoreError> {
+        let (list, most) = (list.sql(), MAX_LIST_BYTES);
+        let takes = query_scalar!(
+            r#"select exists (
+                   select 1 from releases join node where track_list = ?
+                   and (author = owner or author in (select artist from follows))
+               ) or (select coalesce(sum(length(bytes)), 0) from track_lists) < ? as "takes!: bool""#,
+            list,
+            most
+        );
+        Ok(takes.fetch_one(&self.read).await?)
     }
 
     /// Makes the identity that this node runs as the database's owner: what is shown depends on it.
@@ -181,8 +221,9 @@ async fn put(db: &mut SqliteConnection, record: &Record, loose: &mut Loose) -> R
 
 async fn forget(db: &mut SqliteConnection, slot: &SlotId, loose: &mut Loose) -> Result<(), StoreError> {
     let slot = slot.sql();
-    let old = query!("select id, kind from records where slot = ?", slot).fetch_optional(&mut *db).await?;
-    let Some(old) = old else { return Ok(()) };
+    let old =
+        query!("select id, kind from records where slot = ? and author <> (select owner from node)", slot);
+    let Some(old) = old.fetch_optional(&mut *db).await? else { return Ok(()) };
     derive::undo(db, old.id, old.kind).await?;
     drop_refs(db, old.id, Cause::Forgotten, loose).await?;
     query!("delete from records where id = ?", old.id).execute(db).await?;
@@ -227,8 +268,9 @@ async fn prove(db: &mut SqliteConnection, proof: &Equivocation) -> Result<(), St
     let author = proof.one.author.sql();
     let (one, two): (&[u8], &[u8]) = (proof.one.bytes(), proof.two.bytes());
     query!("insert or ignore into proofs (author, one, two) values (?, ?, ?)", author, one, two)
-        .execute(db)
+        .execute(&mut *db)
         .await?;
+    query!("delete from proofs where id <= (select max(id) from proofs) - ?", MAX_PROOFS).execute(db).await?;
     Ok(())
 }
 
@@ -307,9 +349,29 @@ async fn orphans(db: &mut SqliteConnection, loose: Loose) -> Result<Vec<Orphan>,
             continue;
         }
         query!("delete from track_lists where blob = ?", key).execute(&mut *db).await?;
+        doom(db, key, cause).await?;
         orphans.push(Orphan { hash, cause });
     }
     Ok(orphans)
+}
+
+/// Enters a file to delete. What the user keeps outlives a record that was only dropped for want of room, and what the
+/// user published outlives a block for as long as the release names it.
+async fn doom(db: &mut SqliteConnection, blob: &[u8], cause: Cause) -> Result<(), StoreError> {
+    let whatever = cause > Cause::Forgotten;
+    query!(
+        "insert or ignore into doomed (blob)
+         select hash from blobs where hash = ?1 and (?2 or (reason = 0 and pinned = 0))
+         and not (reason = 3 and exists (
+             select 1 from blob_refs join records on records.id = blob_refs.record join node on author = owner
+             where blob_refs.blob = ?1
+         ))",
+        blob,
+        whatever
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Says whether anything that is not blocked refers to a blob that is not blocked.

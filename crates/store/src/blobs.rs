@@ -1,7 +1,7 @@
 //! The index of blobs: what of them this node has, and why it keeps them.
 
 use domain::{BlobHash, kinds::BlobRef};
-use sqlx::{query, query_as};
+use sqlx::{query, query_as, query_scalar};
 
 use crate::{
     Store, StoreError,
@@ -162,14 +162,15 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Sets why a blob is kept, also to a lesser reason. `false` where it is not in the index.
+    /// Sets why a blob is kept, also to a lesser reason, and unpins it. `false` where it is not in the index.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn set_blob_reason(&self, hash: &BlobHash, reason: Reason) -> Result<bool, StoreError> {
         let (hash, reason) = (hash.sql(), reason as i64);
-        let done =
-            query!("update blobs set reason = ? where hash = ?", reason, hash).execute(&self.write).await?;
+        let done = query!("update blobs set reason = ?, pinned = 0 where hash = ?", reason, hash)
+            .execute(&self.write)
+            .await?;
         Ok(done.rows_affected() > 0)
     }
 
@@ -225,14 +226,118 @@ impl Store {
         rows.fetch_all(&self.read).await?.into_iter().map(BlobRow::try_from).collect()
     }
 
-    /// Drops a blob's entry, once its bytes are gone.
+    /// Drops a blob's entry and what is known of it, once its bytes are gone.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn remove_blob(&self, hash: &BlobHash) -> Result<bool, StoreError> {
         let hash = hash.sql();
-        let done = query!("delete from blobs where hash = ?", hash).execute(&self.write).await?;
+        let mut tx = self.write.begin_with("begin immediate").await?;
+        let done = query!("delete from blobs where hash = ?", hash).execute(&mut *tx).await?;
+        query!("delete from doomed where blob = ?", hash).execute(&mut *tx).await?;
+        query!(
+            "delete from track_lists where blob = ?1 and not exists (select 1 from blob_refs where blob = ?1)",
+            hash
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
         Ok(done.rows_affected() > 0)
+    }
+
+    /// Lists files that are to be deleted: [`Store::remove_blob`] or [`Store::spare_blob`] ends that.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn doomed(&self) -> Result<Vec<BlobHash>, StoreError> {
+        let hashes = query_scalar!("select blob from doomed").fetch_all(&self.read).await?;
+        hashes.iter().map(|hash| row::id(hash)).collect()
+    }
+
+    /// Keeps a file that was to be deleted.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn spare_blob(&self, hash: &BlobHash) -> Result<(), StoreError> {
+        let hash = hash.sql();
+        query!("delete from doomed where blob = ?", hash).execute(&self.write).await?;
+        Ok(())
+    }
+
+    /// Enters files that were found on the disk and are in the index for no reason known: they stay until the user says
+    /// otherwise. Entries that are there stay as they are.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn adopt_blobs(&self, found: &[BlobRow]) -> Result<(), StoreError> {
+        let mut tx = self.write.begin_with("begin immediate").await?;
+        for blob in found {
+            let (hash, size, have) = (blob.hash.sql(), row::int(blob.size), row::int(blob.have));
+            let (reason, last_used) = (blob.reason as i64, row::int(blob.last_used));
+            query!(
+                "insert or ignore into blobs (hash, size, have, complete, pinned, reason, last_used)
+                 values (?, ?, ?, ?, ?, ?, ?)",
+                hash,
+                size,
+                have,
+                blob.complete,
+                blob.pinned,
+                reason,
+                last_used
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Of these blobs, those that were entered to be published and that no record names. None while a release of the
+    /// owner lacks its list of tracks, which may name them.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn unsigned_blobs(&self, hashes: &[BlobHash]) -> Result<Vec<BlobHash>, StoreError> {
+        let hashes = row::ids(hashes);
+        let unsigned = query_scalar!(
+            "select hash from blobs where reason = 3 and hash in (select unhex(value) from json_each(?))
+             and not exists (select 1 from blob_refs where blob = hash)
+             and not exists (
+                 select 1 from releases join node on author = owner where track_list is not null
+                 and not exists (select 1 from track_lists where blob = track_list)
+             )",
+            hashes
+        )
+        .fetch_all(&self.read)
+        .await?;
+        unsigned.iter().map(|hash| row::id(hash)).collect()
+    }
+
+    /// Enters whole files that the owner's own records name as published, and lists those that were not before.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn claim_own(&self) -> Result<Vec<BlobHash>, StoreError> {
+        let claimed = query_scalar!(
+            r#"update blobs set reason = 3, pinned = 0 where reason < 3 and complete = 1 and hash in (
+                   select blob from blob_refs join records on records.id = blob_refs.record
+                   join node on author = owner
+               ) returning hash as "hash!""#
+        )
+        .fetch_all(&self.write)
+        .await?;
+        claimed.iter().map(|hash| row::id(hash)).collect()
+    }
+
+    /// Counts the bytes that the cache may give up.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn cache_bytes(&self) -> Result<u64, StoreError> {
+        let bytes = query_scalar!(
+            r#"select coalesce(sum(have), 0) as "bytes!: i64" from blobs where reason = 0 and pinned = 0"#
+        );
+        Ok(row::uint(bytes.fetch_one(&self.read).await?))
     }
 
     /// Counts blobs and bytes by reason.

@@ -27,7 +27,7 @@ mod state;
 mod tests;
 mod words;
 
-pub use apply::{Applied, Cause, MAX_EVICTED, Orphan};
+pub use apply::{Applied, Cause, MAX_EVICTED, MAX_LIST_BYTES, MAX_PROOFS, Orphan};
 pub use blobs::{BlobRow, BlobTotals, Reason, Total};
 pub use catalogue::{
     ArtistRow, BlobUse, Counts, Cursor, PublicPlaylist, ReleaseDetails, ReleaseFilter, ReleasePage,

@@ -8,7 +8,7 @@ use sqlx::{query, query_scalar};
 
 use crate::{
     MAX_BATCH, Store, StoreError,
-    apply::block_entry,
+    apply::{block_entry, blocked_row},
     row::{self, Id},
 };
 
@@ -114,13 +114,18 @@ impl Store {
         bytes.into_iter().map(parse).collect()
     }
 
-    /// Reads proofs of equivocation, one an author.
+    /// Reads the proofs of equivocation that there are against some authors, one each.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn proofs(&self, limit: u32) -> Result<Vec<Equivocation>, StoreError> {
-        let limit = row::limit(limit);
-        let rows = query!("select one, two from proofs limit ?", limit).fetch_all(&self.read).await?;
+    pub async fn proofs(&self, authors: &[PeerId]) -> Result<Vec<Equivocation>, StoreError> {
+        let authors = row::ids(authors.iter());
+        let rows = query!(
+            "select one, two from proofs where author in (select unhex(value) from json_each(?)) order by id",
+            authors
+        )
+        .fetch_all(&self.read)
+        .await?;
         rows.into_iter().map(|row| Ok(Equivocation { one: parse(row.one)?, two: parse(row.two)? })).collect()
     }
 
@@ -133,6 +138,27 @@ impl Store {
         rows.iter().map(|row| block_entry(row.what, &row.id)).collect()
     }
 
+    /// Says whether an entry names the owner, a record of the owner's or a file that one names: what nobody's list has a
+    /// say in.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn names_own(&self, entry: &BlockEntry) -> Result<bool, StoreError> {
+        let (what, id) = blocked_row(entry);
+        let own = query_scalar!(
+            r#"select case ?1
+                   when 0 then exists (select 1 from node where owner = ?2)
+                   when 1 then exists (select 1 from records join node on author = owner where slot = ?2)
+                   else exists (
+                       select 1 from blob_refs join records on records.id = blob_refs.record
+                       join node on author = owner where blob_refs.blob = ?2
+                   ) end as "own!: bool""#,
+            what,
+            id
+        );
+        Ok(own.fetch_one(&self.read).await?)
+    }
+
     /// The highest `seq` that this node has signed with.
     ///
     /// # Errors
@@ -142,7 +168,8 @@ impl Store {
         Ok(seq.cast_unsigned())
     }
 
-    /// Lists releases whose list of tracks is a blob that has not come yet.
+    /// Lists releases whose list of tracks is a blob that has not come yet: the owner's and those of followed artists
+    /// first, the rest in no order, so that none that never comes keeps another back.
     ///
     /// # Errors
     /// Those of the database.
@@ -153,6 +180,7 @@ impl Store {
                where track_list is not null
                and not exists (select 1 from track_lists where blob = track_list)
                and not exists (select 1 from blocked where what = 2 and id = track_list)
+               order by (author = (select owner from node) or author in (select artist from follows)) desc, random()
                limit ?"#,
             limit
         )
@@ -195,7 +223,7 @@ impl Store {
     }
 
     async fn equivocators(&self) -> Result<Vec<PeerId>, StoreError> {
-        let authors = query_scalar!("select author from proofs").fetch_all(&self.read).await?;
+        let authors = query_scalar!("select author from proofs order by id").fetch_all(&self.read).await?;
         authors.iter().map(|author| row::id(author)).collect()
     }
 

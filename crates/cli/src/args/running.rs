@@ -136,6 +136,11 @@ pub(crate) enum BlockAction {
         /// The list's id
         list: IdText,
     },
+    /// Ends that; what only this list named is not blocked any more
+    Unsubscribe {
+        /// The list's id
+        list: IdText,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -172,7 +172,7 @@ impl Context<'_> {
         let command = match action {
             BlockAction::Add { id } => BlockCommand::Add { id: self.blockable(&id).await? },
             BlockAction::Remove { id } => {
-                let Blocked { blocked } = self.ask(Request::Block(BlockCommand::List)).await?;
+                let Blocked { blocked, .. } = self.ask(Request::Block(BlockCommand::List)).await?;
                 BlockCommand::Remove { id: id.pick(blocked.into_iter().map(|entry| entry.id))? }
             }
             BlockAction::List => BlockCommand::List,
@@ -182,6 +182,10 @@ impl Context<'_> {
                     ApiError::new("id_unknown", "a blocklist is named by all 64 digits of its id")
                 })?;
                 BlockCommand::Subscribe { list: whole }
+            }
+            BlockAction::Unsubscribe { list } => {
+                let Blocked { lists, .. } = self.ask(Request::Block(BlockCommand::List)).await?;
+                BlockCommand::Unsubscribe { list: list.pick(lists.iter().filter_map(|id| id.parse().ok()))? }
             }
         };
         self.output.say(&self.ask::<Blocked>(Request::Block(command)).await?)

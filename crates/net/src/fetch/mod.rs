@@ -23,9 +23,9 @@ use crate::{
     error::NetError,
     lock::lock,
     network::Shared,
-    wire::MAX_BLOB,
+    wire::{MAX_BLOB, group_count},
 };
-use plan::{FlightId, Plan};
+use plan::{FlightId, Plan, ReaderId};
 
 /// How often the map of a running download is written down.
 const CHECKPOINT: Duration = Duration::from_secs(10);
@@ -48,6 +48,8 @@ pub struct Progress {
     pub complete: bool,
     /// Peers that may be asked. With 0 it waits for [`Download::add_provider`].
     pub providers: usize,
+    /// It stopped before it was complete and does not go on; [`Download::complete`] says why.
+    pub failed: bool,
 }
 
 /// What the handles and the task of one download share.
@@ -64,6 +66,13 @@ pub(crate) struct State {
     progress: watch::Sender<Progress>,
     /// Why it stopped, once it did.
     failed: watch::Sender<Option<Arc<NetError>>>,
+}
+
+/// One who reads a blob that is on its way: what it wanted can be forgotten when it reads elsewhere, and is with it.
+#[derive(Debug)]
+pub struct Reader {
+    download: Download,
+    id: ReaderId,
 }
 
 #[derive(Debug)]
@@ -101,20 +110,17 @@ impl Download {
 
     /// Wants bytes within a time; without one, when nothing else is due. The end may lie behind the blob's.
     pub fn want(&self, range: Range<u64>, within: Option<Duration>) {
-        let due = within.map(|within| Instant::now() + within);
-        let groups = groups_of(&(range.start..range.end.min(MAX_BLOB)));
-        self.state.plan().want(groups, due);
-        self.state.poke.notify_one();
+        self.state.want(None, &range, within);
+    }
+
+    /// Returns one who reads here and there.
+    pub fn reader(&self) -> Reader {
+        Reader { id: self.state.plan().reader(), download: self.clone() }
     }
 
     /// Wants all of it, when nothing else is due.
     pub fn want_all(&self) {
         self.want(0..MAX_BLOB, None);
-    }
-
-    /// Forgets what was wanted, as after a seek; requests on the way go on.
-    pub fn clear_wants(&self) {
-        self.state.plan().clear_wants();
     }
 
     /// Waits until the bytes are here and verified, wanting them at once.
@@ -123,6 +129,10 @@ impl Download {
     /// What ended the download: a full disk, a removed blob, [`NetError::Cancelled`].
     pub async fn wait(&self, range: Range<u64>) -> Result<Blob, Arc<NetError>> {
         self.want(range.clone(), Some(Duration::ZERO));
+        self.arrival(range).await
+    }
+
+    async fn arrival(&self, range: Range<u64>) -> Result<Blob, Arc<NetError>> {
         let mut failed = self.state.failed.subscribe();
         tokio::select! {
             biased;
@@ -172,6 +182,33 @@ impl Download {
     }
 }
 
+impl Reader {
+    /// Wants bytes as [`Download::want`] does, until [`Self::forget`].
+    pub fn want(&self, range: Range<u64>, within: Option<Duration>) {
+        self.download.state.want(Some(self.id), &range, within);
+    }
+
+    /// Wants nothing any more, as after a seek; requests on the way go on.
+    pub fn forget(&self) {
+        self.download.state.plan().forget_reader(self.id);
+    }
+
+    /// Waits as [`Download::wait`] does.
+    ///
+    /// # Errors
+    /// As [`Download::wait`].
+    pub async fn wait(&self, range: Range<u64>) -> Result<Blob, Arc<NetError>> {
+        self.want(range.clone(), Some(Duration::ZERO));
+        self.download.arrival(range).await
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
 impl State {
     fn new(shared: Weak<Shared>, hash: BlobHash, expected: Option<u64>) -> Self {
         let progress = Progress { size: expected, ..Progress::default() };
@@ -195,11 +232,29 @@ impl State {
         lock(&self.plan)
     }
 
+    fn want(&self, reader: Option<ReaderId>, range: &Range<u64>, within: Option<Duration>) {
+        let due = within.map(|within| Instant::now() + within);
+        let groups = groups_of(&(range.start..range.end.min(MAX_BLOB)));
+        let mut plan = self.plan();
+        // The disk may have lost what seemed to be held.
+        if let Some(blob) = self.blob() {
+            plan.set_held(blob.groups(), blob.is_size_proven());
+        }
+        plan.want_for(reader, groups, due);
+        drop(plan);
+        self.poke.notify_one();
+    }
+
     fn fail(&self, error: NetError) {
         self.failed.send_if_modified(|failed| {
             let first = failed.is_none();
             failed.get_or_insert(Arc::new(error));
             first
+        });
+        self.progress.send_if_modified(|progress| {
+            let before = progress.failed;
+            progress.failed = !progress.complete;
+            progress.failed != before
         });
     }
 
@@ -319,6 +374,12 @@ async fn finish(state: &State) -> Result<bool, NetError> {
     let sealed = blob.clone();
     crate::blobs::blocking(move || sealed.seal()).await?;
     state.report();
+    if !blob.is_complete() {
+        let mut plan = state.plan();
+        plan.set_held(blob.groups(), blob.is_size_proven());
+        plan.want(0..group_count(blob.size()), None);
+        return Ok(false);
+    }
     state.progress.send_modify(|progress| progress.complete = true);
     Ok(true)
 }

@@ -45,6 +45,9 @@ const FAILURES: u32 = 6;
 /// How long a part's holes are believed before the provider is asked again.
 const LACK: Duration = Duration::from_secs(1);
 
+/// Names one who reads.
+pub(crate) type ReaderId = u64;
+
 /// Names one request.
 pub(crate) type FlightId = u64;
 
@@ -87,6 +90,7 @@ pub(crate) struct Plan {
     liars: Vec<PeerId>,
     flights: BTreeMap<FlightId, Flight>,
     last: FlightId,
+    last_reader: ReaderId,
     cancelled: Vec<FlightId>,
 }
 
@@ -94,6 +98,8 @@ pub(crate) struct Plan {
 struct Want {
     groups: Range<u64>,
     due: Option<Instant>,
+    /// Who alone wants it, if it is no longer wanted once that one reads elsewhere.
+    reader: Option<ReaderId>,
 }
 
 #[derive(Debug)]
@@ -168,19 +174,31 @@ impl Plan {
 
     /// Wants groups by a time; `None` is whenever nothing else is due.
     pub(crate) fn want(&mut self, groups: Range<u64>, due: Option<Instant>) {
-        if let Some(same) = self.wants.iter_mut().find(|want| want.groups == groups) {
+        self.want_for(None, groups, due);
+    }
+
+    /// Wants groups for as long as a reader does.
+    pub(crate) fn want_for(&mut self, reader: Option<ReaderId>, groups: Range<u64>, due: Option<Instant>) {
+        let same = self.wants.iter_mut().find(|want| want.groups == groups && want.reader == reader);
+        if let Some(same) = same {
             same.due = match (same.due, due) {
                 (Some(old), Some(new)) => Some(old.min(new)),
                 (old, new) => old.or(new),
             };
             return;
         }
-        self.wants.push(Want { groups, due });
+        self.wants.push(Want { groups, due, reader });
     }
 
-    /// Forgets what was wanted; requests on the way go on.
-    pub(crate) fn clear_wants(&mut self) {
-        self.wants.clear();
+    /// Names a new reader.
+    pub(crate) fn reader(&mut self) -> ReaderId {
+        self.last_reader += 1;
+        self.last_reader
+    }
+
+    /// Forgets what a reader wanted; requests on the way go on.
+    pub(crate) fn forget_reader(&mut self, reader: ReaderId) {
+        self.wants.retain(|want| want.reader != Some(reader));
     }
 
     /// Returns the next request to make now, if any. Before anybody is known to have the blob, the first
@@ -536,6 +554,19 @@ mod tests {
         plan.want(900..904, Some(now));
         let starts: Vec<u64> = orders(&mut plan, now).iter().map(|order| order.groups.start).collect();
         assert_eq!(starts[..3], [900, 500, 0]);
+    }
+
+    #[test]
+    fn what_a_reader_left_behind_does_not_come_before_where_it_reads_now() {
+        let (mut plan, now) = (plan(1000, 1), begin());
+        let (one, other) = (plan.reader(), plan.reader());
+        plan.want_for(Some(one), 100..164, Some(now));
+        plan.want_for(Some(other), 700..704, Some(now));
+        plan.want(990..994, Some(now));
+        plan.forget_reader(one);
+        plan.want_for(Some(one), 500..504, Some(now + Duration::from_secs(2)));
+        let starts: Vec<u64> = orders(&mut plan, now).iter().map(|order| order.groups.start).collect();
+        assert_eq!(starts, [700, 990, 500]);
     }
 
     #[test]

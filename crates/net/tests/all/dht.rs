@@ -7,7 +7,7 @@ use std::{
 
 use domain::BlobHash;
 use mainline::Testnet;
-use net::{Contact, DhtConfig, Relay, Topic};
+use net::{Contact, DhtConfig, Event, Lan, Relay, Topic};
 
 use crate::common::{Node, identity, soon};
 
@@ -91,4 +91,26 @@ async fn no_bootstrap_is_no_hang() {
     assert!(!soon(dht.ready()).await);
     assert!(soon(dht.find(Topic::swarm("x"), WITHIN)).await.is_empty());
     assert_eq!(soon(dht.announce(Topic::swarm("x"), 1)).await.unwrap_err().code(), "service_failed");
+}
+
+#[tokio::test]
+async fn a_node_goes_on_without_what_cannot_be_started() {
+    let mut one = Node::with(1, |config| {
+        // No machine has an address of the documentation's.
+        let bind = Some(Ipv4Addr::new(192, 0, 2, 1));
+        config.dht = Some(DhtConfig { bootstrap: None, bind, server: false });
+        config.lan = Some(Lan { suffix: Some("not a suffix".to_owned()) });
+    })
+    .await;
+    for expected in ["local discovery", "the DHT"] {
+        let failed = one.until(|event| match event {
+            Event::ServiceFailed { service, .. } => Some(service),
+            _ => None,
+        });
+        assert_eq!(failed.await, expected);
+    }
+    assert!(one.net.dht().is_none());
+    let two = Node::start(2).await;
+    one.dial(&two).await;
+    one.up(two.id()).await;
 }

@@ -219,6 +219,73 @@ async fn strangers_beyond_the_limit_are_refused() {
 }
 
 #[tokio::test]
+async fn what_is_used_least_makes_room_for_a_newcomer() {
+    let mut one = Node::with(1, |config| {
+        config.limits.sessions = 2;
+        config.limits.spare_after = Duration::ZERO;
+    })
+    .await;
+    let (two, three, four) = (Node::start(2).await, Node::start(3).await, Node::start(4).await);
+    for peer in [&two, &three] {
+        peer.dial(&one).await;
+        one.up(peer.id()).await;
+    }
+    two.net.send(one.id(), Bytes::from_static(b"of use")).unwrap();
+    assert_eq!(one.message().await, "of use");
+    four.dial(&one).await;
+    assert_eq!(one.down(three.id()).await, DownReason::Disconnected);
+    let mut left: Vec<_> = one.net.peers().iter().map(|info| info.peer).collect();
+    left.sort();
+    let mut expected = [two.id(), four.id()];
+    expected.sort();
+    assert_eq!(left, expected);
+}
+
+#[tokio::test]
+async fn one_host_cannot_take_every_place() {
+    let mut one = Node::with(1, |config| config.limits.sessions_per_host = 1).await;
+    let elsewhere = |config: &mut net::Config| config.listen = "127.0.0.2:0".parse().unwrap();
+    let (two, three, four) = (Node::start(2).await, Node::start(3).await, Node::with(4, elsewhere).await);
+    two.dial(&one).await;
+    one.up(two.id()).await;
+    let refused = three.net.connect(one.id(), &[one.addr()]).await.unwrap_err();
+    assert_eq!(refused.code(), "peer_busy");
+    four.dial(&one).await;
+    one.up(four.id()).await;
+    one.dial(&three).await;
+    one.up(three.id()).await;
+}
+
+#[tokio::test]
+async fn one_host_cannot_take_every_place_at_once() {
+    let mut one = Node::with(1, |config| config.limits.sessions_per_host = 1).await;
+    let mut peers = Vec::new();
+    for seed in 2..10 {
+        peers.push(Node::start(seed).await);
+    }
+    let (id, addr) = (one.id(), one.addr());
+    let dials = peers.iter().map(|peer| {
+        let net = peer.net.clone();
+        tokio::spawn(async move { net.connect(id, &[addr]).await })
+    });
+    let dials: Vec<_> = dials.collect();
+    let mut came = 0;
+    for dial in dials {
+        came += usize::from(dial.await.unwrap().is_ok());
+    }
+    assert!(came > 0);
+    let (mut up, mut down) = (0, 0);
+    while up < came || down + 1 < up {
+        match one.event().await {
+            Event::Up { .. } => up += 1,
+            Event::Down { .. } => down += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(one.net.peers().len(), 1);
+}
+
+#[tokio::test]
 async fn the_last_handle_ends_the_network() {
     let (mut one, two) = (Node::start(1).await, Node::start(2).await);
     one.dial(&two).await;

@@ -1,13 +1,14 @@
 //! Blobs between real endpoints on loopback.
 
 use std::{
+    os::unix::fs::FileExt,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
 use domain::{BlobHash, PeerId};
-use net::{Answer, Blobs, Handler, NetError, Shape, Shaped};
+use net::{Answer, Blobs, Handler, NetError, Shape, Shaped, wire::GROUP};
 
 use crate::common::{Node, noise, soon};
 
@@ -71,6 +72,33 @@ async fn a_part_is_resumed_and_served_on() {
     partial.add_provider(from.id());
     partial.want_all();
     soon(partial.complete()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_disk_loses_of_a_part_is_fetched_again() {
+    let (from, to) = pair().await;
+    let bytes = noise(7, 60 * GROUP as usize);
+    let hash = from.blobs.add_bytes(bytes.clone().into()).await.unwrap().hash;
+    let download = to.net.fetch(hash, Some(bytes.len() as u64));
+    download.add_provider(from.id());
+    let blob = soon(download.wait(0..8 * GROUP)).await.unwrap();
+    let part = to.dir.path().join("blobs").join(format!("{hash}.part"));
+    let file = std::fs::OpenOptions::new().write(true).open(part).unwrap();
+    let lose = async |group: u64| {
+        file.write_all_at(&[0; 100], group * GROUP).unwrap();
+        let lost = blob.read(group * GROUP..(group + 1) * GROUP).await.unwrap_err();
+        assert_eq!(lost.code(), "hash_mismatch");
+    };
+    lose(0).await;
+    let again = soon(download.wait(0..GROUP)).await.unwrap();
+    assert_eq!(again.read(0..GROUP).await.unwrap(), bytes[..GROUP as usize]);
+    // Slowly enough that the rest is still on its way.
+    from.net.set_upload_limit(Some(1_000_000));
+    download.want_all();
+    lose(2).await;
+    let whole = soon(download.complete()).await.unwrap();
+    assert!(whole.is_complete());
+    assert_eq!(whole.read(0..bytes.len() as u64).await.unwrap(), bytes);
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ impl Peer {
                 return false;
             }
         };
-        let Some(verdict) = self.interest(&record) else { return false };
-        if !self.checks.take(1, self.now.elapsed) {
+        let Some(mut verdict) = self.interest(&record) else { return false };
+        if !self.may_introduce(from, &record.author) || !self.has_checks(from, 1) {
             return false;
         }
         let checked = Record::decode(record.bytes().clone()).and_then(|record| self.kinds.check(&record));
@@ -27,6 +27,10 @@ impl Peer {
         self.checked.insert(gossip::message_id(record.bytes()));
         if record.author == self.me {
             self.adopt(&record);
+        }
+        let proves = verdict.contradicts.is_some() && !self.equivocators.contains(&record.author);
+        if proves && !self.may_prove(from) {
+            verdict.contradicts = None;
         }
         let taken = matches!(verdict.fate, Fate::Add | Fate::Replace);
         self.take(record, verdict);
@@ -63,9 +67,11 @@ impl Peer {
         (taken || proves).then_some(verdict)
     }
 
+    /// What is this identity's own is never blocked, whatever a list says.
     pub(super) fn blocks(&self, record: &Record) -> bool {
-        self.blocked.contains(&BlockEntry::Author(record.author))
-            || self.blocked.contains(&BlockEntry::Release(record.slot))
+        let blocked = self.blocked.contains(&BlockEntry::Author(record.author))
+            || self.blocked.contains(&BlockEntry::Release(record.slot));
+        blocked && record.author != self.me
     }
 
     /// Another version may understand a body that this one does not: only what no version relays is a fault.
@@ -125,7 +131,7 @@ impl Peer {
     }
 
     pub(super) fn block(&mut self, entry: BlockEntry) {
-        if !self.blocked.insert(entry) {
+        if self.is_own(&entry) || !self.blocked.insert(entry) {
             return;
         }
         self.change.block.push(entry);
@@ -145,6 +151,16 @@ impl Peer {
         {
             self.down(author);
             self.out.push(Output::Disconnect(author, Reason::Blocked));
+        }
+    }
+
+    fn is_own(&self, entry: &BlockEntry) -> bool {
+        match entry {
+            BlockEntry::Author(author) => *author == self.me,
+            BlockEntry::Release(slot) => {
+                self.catalogue.entry(slot).is_some_and(|entry| entry.author == self.me)
+            }
+            BlockEntry::Blob(_) => false,
         }
     }
 
@@ -174,13 +190,36 @@ impl Peer {
     }
 
     pub(super) fn on_caught(&mut self, from: PeerId, authors: Vec<PeerId>) {
-        let unknown = |author: &PeerId| {
-            !self.equivocators.contains(author) && !self.blocked.contains(&BlockEntry::Author(*author))
-        };
-        let want: Vec<PeerId> = authors.into_iter().take(MAX_CAUGHT).filter(unknown).collect();
-        if !want.is_empty() && self.afford(from) {
-            self.say(from, &Message::WantProofs(want));
+        authors.into_iter().take(MAX_CAUGHT).for_each(|author| self.remember_caught(from, author));
+        self.want_proofs(from);
+    }
+
+    fn remember_caught(&mut self, from: PeerId, author: PeerId) {
+        if let Some(link) = self.links.get_mut(&from)
+            && link.caught.len() < MAX_CAUGHT
+        {
+            link.caught.insert(author);
         }
+    }
+
+    /// Asks for the proofs that a peer told of. Those against authors without a record here wait: a key that signed
+    /// nothing but a contradiction is worth no room.
+    pub(super) fn want_proofs(&mut self, from: PeerId) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        let caught = std::mem::take(&mut link.caught);
+        let unknown = caught.into_iter().filter(|author| !self.is_settled(author));
+        let (want, later): (BTreeSet<_>, _) = unknown.partition(|author| self.catalogue.has_author(author));
+        if let Some(link) = self.links.get_mut(&from) {
+            link.caught = later;
+        }
+        if !want.is_empty() && self.afford(from) {
+            self.say(from, &Message::WantProofs(want.into_iter().collect()));
+        }
+    }
+
+    /// Says whether no proof against an author is of use any more.
+    fn is_settled(&self, author: &PeerId) -> bool {
+        self.equivocators.contains(author) || self.blocked.contains(&BlockEntry::Author(*author))
     }
 
     pub(super) fn on_want_proofs(&mut self, from: PeerId, authors: Vec<PeerId>) {
@@ -195,8 +234,13 @@ impl Peer {
         let Ok(Record { author, .. }) = Record::parse(two.clone()) else {
             return self.fault(from, "proof_malformed");
         };
-        let known = self.equivocators.contains(&author) || self.blocked.contains(&BlockEntry::Author(author));
-        if known || !self.checks.take(2, self.now.elapsed) {
+        if self.is_settled(&author) {
+            return;
+        }
+        if !self.catalogue.has_author(&author) {
+            return self.remember_caught(from, author);
+        }
+        if !self.may_prove(from) || !self.has_checks(from, 2) {
             return;
         }
         match wire::read_proof(one, two.clone()) {
@@ -208,6 +252,32 @@ impl Peer {
         }
     }
 
+    /// Says whether a peer may bring a record of this author: new ones are free to make.
+    fn may_introduce(&mut self, from: PeerId, author: &PeerId) -> bool {
+        let now = self.now.elapsed;
+        self.catalogue.has_author(author)
+            || self.links.get_mut(&from).is_some_and(|link| link.authors.take(1, now))
+    }
+
+    /// Says whether another proof is taken of a peer.
+    fn may_prove(&mut self, from: PeerId) -> bool {
+        let now = self.now.elapsed;
+        self.links.get_mut(&from).is_some_and(|link| link.proofs.take(1, now))
+    }
+
+    /// Says whether there is time for so many signature checks of what a peer sent.
+    pub(super) fn has_checks(&mut self, from: PeerId, checks: usize) -> bool {
+        let now = self.now.elapsed;
+        let own = self.neighbor(from).is_some_and(|link| link.checks.take(checks, now));
+        own || self.checks.take(checks, now)
+    }
+
+    /// Returns a peer's link if it is a neighbour's: those have a part of what all share for themselves, so that
+    /// strangers cannot use it up.
+    pub(super) fn neighbor(&mut self, peer: PeerId) -> Option<&mut Link> {
+        self.links.get_mut(&peer).filter(|_| self.gossip.neighbors().contains(&peer))
+    }
+
     /// Says whether a peer may ask for something that costs far more than the asking.
     pub(super) fn afford(&mut self, peer: PeerId) -> bool {
         let now = self.now.elapsed;
@@ -216,3 +286,30 @@ impl Peer {
 }
 
 const _: () = assert!(MAX_CAUGHT <= MAX_EQUIVOCATORS);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_do_not_use_up_what_neighbours_have_for_themselves() {
+        let identity = Identity::from_secret(&[1; 32]);
+        let now = Now::default();
+        let mut peer = Peer::new(Config::default(), identity, Kinds::default(), Loaded::default(), 1, now);
+        let [neighbor, stranger, more @ ..] = [2, 3, 4, 5, 6].map(|number| PeerId::from_bytes([number; 32]));
+        for id in more.into_iter().chain([neighbor, stranger]) {
+            peer.handle(Input::Up { peer: id, addrs: Vec::new() }, now);
+        }
+        let join = Message::Gossip(Bytes::from_static(&[0, 0, 0])).encode();
+        peer.handle(Input::Message(neighbor, join), now);
+        assert_eq!(peer.neighbors().collect::<Vec<_>>(), [neighbor]);
+        while peer.has_checks(stranger, 1) {}
+        assert!(peer.has_checks(neighbor, 1));
+        assert!(!peer.has_checks(stranger, 1));
+        for id in more {
+            while peer.has_time(id) {}
+        }
+        assert!(!peer.has_time(stranger));
+        assert!(peer.has_time(neighbor));
+    }
+}

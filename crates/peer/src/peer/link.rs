@@ -1,7 +1,10 @@
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+
+use domain::PeerId;
 
 use crate::limits::{
-    ANNOUNCED, BYTES, Bucket, EXPENSIVE, GOSSIPED, INTRODUCED, MAX_ADDRS, MESSAGES, SERVED, TAUGHT,
+    ANNOUNCED, BYTES, Bucket, EXPENSIVE, GOSSIPED, INTRODUCED, MAX_ADDRS, MESSAGES, NEW_AUTHORS, OWN_CHECKS,
+    OWN_COMPARISONS, PROOFS, SERVED, TAUGHT,
 };
 
 /// A connected peer: where it is, and what it may still cost.
@@ -13,16 +16,24 @@ pub(super) struct Link {
     pub(super) life: Option<u64>,
     /// When a comparison with it last ended.
     pub(super) synced_at: Option<Duration>,
+    /// Against whom it has proofs that were not asked for: none of their records was here.
+    pub(super) caught: BTreeSet<PeerId>,
     pub(super) strikes: u32,
     pub(super) overflows: u32,
     pub(super) messages: Bucket,
     pub(super) bytes: Bucket,
     pub(super) gossiped: Bucket,
     pub(super) taught: Bucket,
+    pub(super) authors: Bucket,
+    pub(super) proofs: Bucket,
     pub(super) announced: Bucket,
     pub(super) introduced: Bucket,
     pub(super) expensive: Bucket,
     pub(super) served: Bucket,
+    /// What is kept for it while it is a neighbour.
+    pub(super) checks: Bucket,
+    /// As `checks`.
+    pub(super) comparisons: Bucket,
 }
 
 impl Link {
@@ -34,16 +45,21 @@ impl Link {
             since: 0,
             life: None,
             synced_at: None,
+            caught: BTreeSet::new(),
             strikes: 0,
             overflows: 0,
             messages: bucket(MESSAGES),
             bytes: bucket(BYTES),
             gossiped: bucket(GOSSIPED),
             taught: bucket(TAUGHT),
+            authors: bucket(NEW_AUTHORS),
+            proofs: bucket(PROOFS),
             announced: bucket(ANNOUNCED),
             introduced: bucket(INTRODUCED),
             expensive: bucket(EXPENSIVE),
             served: bucket(SERVED),
+            checks: bucket(OWN_CHECKS),
+            comparisons: bucket(OWN_COMPARISONS),
         };
         link.learn(addrs);
         link

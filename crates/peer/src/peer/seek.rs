@@ -178,7 +178,7 @@ impl Peer {
         }
         let mut found = Vec::new();
         for bytes in records.into_iter().take(MAX_FOUND) {
-            match self.checked_record(bytes) {
+            match self.checked_record(from, bytes) {
                 Ok(record) => found.extend(record),
                 Err(error) => return self.fault(from, error.code()),
             }
@@ -187,7 +187,7 @@ impl Peer {
     }
 
     /// Reads a record that is shown but not stored; `None` where it is not for this node.
-    fn checked_record(&mut self, bytes: Bytes) -> Result<Option<Record>, domain::RecordError> {
+    fn checked_record(&mut self, from: PeerId, bytes: Bytes) -> Result<Option<Record>, domain::RecordError> {
         let record = Record::parse(bytes)?;
         let shown = record.body.is_some() && record.topic == self.config.topic && !self.blocks(&record);
         if !shown || !self.kinds.knows(record.kind) || self.kinds.check(&record).is_err() {
@@ -195,7 +195,7 @@ impl Peer {
         }
         // What is in the catalogue was checked when it came.
         if !self.catalogue.holds(&record.id) {
-            if !self.checks.take(1, self.now.elapsed) {
+            if !self.has_checks(from, 1) {
                 return Ok(None);
             }
             return Record::decode(record.bytes().clone()).map(Some);

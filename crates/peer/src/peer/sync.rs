@@ -197,6 +197,8 @@ impl Peer {
         if let Some(link) = self.links.get_mut(&session.peer) {
             link.synced_at = Some(self.now.elapsed);
         }
+        // The records are here now whose authors it has proofs against.
+        self.want_proofs(session.peer);
         if complete {
             self.sync.cursor = None;
             self.config.imported = false;
@@ -330,11 +332,13 @@ impl Peer {
 
     pub(super) fn on_records(&mut self, from: PeerId, records: Vec<Bytes>) {
         let now = self.now.elapsed;
+        let asked = self.sync.session.as_ref().is_some_and(|session| session.peer == from);
         let mut taught = 0;
         for record in records {
             // A fault on the way may have ended the connection.
             let Some(link) = self.links.get_mut(&from) else { break };
-            if !link.taught.take(1, now) {
+            let bucket = if asked { &mut link.taught } else { &mut link.gossiped };
+            if !bucket.take(1, now) {
                 break;
             }
             taught += usize::from(self.admit(from, record));
@@ -359,8 +363,10 @@ impl Peer {
     }
 
     /// Says whether a peer's comparison is answered at all.
-    fn has_time(&mut self, peer: PeerId) -> bool {
-        self.afford(peer) && self.comparisons.take(1, self.now.elapsed)
+    pub(super) fn has_time(&mut self, peer: PeerId) -> bool {
+        let now = self.now.elapsed;
+        let own = |link: &mut Link| link.comparisons.take(1, now);
+        self.afford(peer) && (self.neighbor(peer).is_some_and(own) || self.comparisons.take(1, now))
     }
 
     pub(super) fn on_open(&mut self, from: PeerId, open: Open) {

@@ -1,4 +1,9 @@
-use std::{fs, path::Path};
+use std::{
+    env, fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use sqlx::{
     SqliteConnection, migrate::Migration, migrate::MigrationType, migrate::Migrator, query,
@@ -9,7 +14,7 @@ use super::*;
 use crate::{FILE_NAME, KEPT_COPIES, StoreError};
 
 /// The newest migration.
-const LATEST: i64 = 2;
+const LATEST: i64 = 4;
 
 #[tokio::test]
 async fn what_was_written_is_there_after_opening_again() {
@@ -123,6 +128,68 @@ async fn an_upgrade_that_fails_leaves_the_database_usable_by_the_old_program() {
     assert_eq!(error.code(), "database_migration", "{error}");
     let store = Store::open(folder.path(), owner().id()).await.unwrap();
     assert_eq!(store.counts().await.unwrap().records, 1);
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_killed_half_way_leaves_the_database_whole() {
+    const INSIDE: &str = "MUSICDAO_TEST_UPGRADE";
+    if let Some(file) = env::var_os(INSIDE) {
+        let long = "drop table likes; create table later (id integer, filler blob);
+                    insert into later with recursive n(i) as (select 1 union all select i + 1 from n where i < 200000)
+                    select i, randomblob(1000) from n";
+        let migrations = sqlx::migrate!().iter().cloned().chain([migration(99, long)]).collect();
+        let opened =
+            Store::open_with(Path::new(&file), owner().id(), &Migrator::with_migrations(migrations)).await;
+        panic!("the upgrade ended before it was killed: {:?}", opened.is_ok());
+    }
+    let folder = filled().await;
+    let file = folder.path().join(FILE_NAME);
+    let log = folder.path().join(format!("{FILE_NAME}-wal"));
+    fs::write(folder.path().join("musicdao.db.before-99.tmp"), "half of a copy").unwrap();
+    // From the first page that is written to amid the rows, with whole pages of the new table in the log.
+    for written in [1, 2 << 20, 8 << 20] {
+        let mut upgrade = Killed::start(INSIDE, &file);
+        let began = Instant::now();
+        while fs::metadata(&log).map_or(0, |log| log.len()) < written {
+            assert!(upgrade.0.try_wait().unwrap().is_none(), "the upgrade ended by itself");
+            assert!(began.elapsed() < Duration::from_secs(60), "the upgrade writes {written} bytes");
+            std::thread::yield_now();
+        }
+        drop(upgrade);
+        assert!(folder.path().join("musicdao.db.before-99").exists());
+
+        let store = Store::open(folder.path(), owner().id()).await.unwrap();
+        assert_eq!(store.counts().await.unwrap().records, 1);
+        store.check().await.unwrap();
+        let likes = "select count(*) from sqlite_master where name in ('likes', 'later')";
+        let tables: i64 = sqlx::query_scalar(likes).fetch_one(&store.read).await.unwrap();
+        assert_eq!(tables, 1, "all of the upgrade is undone");
+        store.close().await;
+    }
+    let migrations = sqlx::migrate!().iter().cloned();
+    let migrations = migrations.chain([migration(99, "create table later (id integer)")]).collect();
+    let migrator = Migrator::with_migrations(migrations);
+    let store = Store::open_with(&file, owner().id(), &migrator).await.unwrap();
+    assert_eq!(store.counts().await.unwrap().records, 1);
+}
+
+/// This test in a process of its own, killed when dropped.
+struct Killed(Child);
+
+impl Killed {
+    fn start(inside: &str, file: &Path) -> Self {
+        let name = std::thread::current().name().unwrap().to_owned();
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", &name]).env(inside, file);
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 #[tokio::test]

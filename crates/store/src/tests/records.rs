@@ -4,7 +4,7 @@ use peer::{Entry, Equivocation};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Cause, MAX_BATCH, Orphan, ReleaseFilter};
+use crate::{Cause, MAX_BATCH, MAX_PROOFS, Orphan, Reason, ReleaseFilter};
 
 #[tokio::test]
 async fn a_start_finds_what_change_sets_added_up_to() {
@@ -36,7 +36,33 @@ async fn a_start_finds_what_change_sets_added_up_to() {
     let mut followed = ids(&[3, 4]);
     followed.sort();
     assert_eq!(loaded.followed, followed);
-    assert_eq!(store.proofs(10).await.unwrap(), change.proofs);
+    assert_eq!(store.proofs(&[person(5).id()]).await.unwrap(), change.proofs);
+    assert!(store.proofs(&[person(6).id()]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_oldest_proofs_make_room_for_new_ones() {
+    let (_folder, store) = store().await;
+    let most = MAX_PROOFS as usize;
+    let proofs: Vec<Equivocation> = (0..most as u32 + 10).map(contradiction).collect();
+    for proofs in proofs.chunks(1000) {
+        store.apply(&ChangeSet { proofs: proofs.to_vec(), ..ChangeSet::default() }).await.unwrap();
+    }
+    let loaded = store.load().await.unwrap().equivocators;
+    let newest: Vec<PeerId> = proofs[10..].iter().map(Equivocation::author).collect();
+    assert_eq!(loaded, newest);
+    let asked = [proofs[0].author(), proofs[most].author()];
+    assert_eq!(store.proofs(&asked).await.unwrap(), [proofs[most].clone()]);
+}
+
+/// A proof against somebody who was made up a moment ago.
+fn contradiction(number: u32) -> Equivocation {
+    let mut secret = [0; 32];
+    secret[..4].copy_from_slice(&number.to_le_bytes());
+    let author = Identity::from_secret(&secret);
+    let [one, two] =
+        ["One", "Two"].map(|name| sign(&author, 1, &Profile { name: name.into(), ..Profile::default() }));
+    Equivocation::of(one, two).expect("they contradict each other")
 }
 
 #[tokio::test]
@@ -189,6 +215,134 @@ async fn what_was_put_is_no_longer_evicted() {
     assert_eq!(store.load().await.unwrap().evicted, [record.id]);
     put(&store, &[&record]).await;
     assert!(store.load().await.unwrap().evicted.is_empty());
+}
+
+#[tokio::test]
+async fn a_release_of_ones_own_is_entered_with_its_tracks_in_one_step() {
+    let (_folder, store) = store().await;
+    let (record, reference, bytes) = long(&owner());
+    for title in ["Sea", "Sky"] {
+        store.want_blob(&blob(title), Reason::Published, NOW).await.unwrap();
+    }
+    let hashes = [blob("Sea").hash, blob("Sky").hash];
+    assert_eq!(store.unsigned_blobs(&hashes).await.unwrap().len(), 2, "nothing is signed yet");
+    store.keep_track_list(&bytes).await.unwrap();
+    assert!(put(&store, &[&record]).await.fetch.is_empty());
+    assert!(store.awaiting_tracks(10).await.unwrap().is_empty());
+    assert_eq!(store.release(&record.slot).await.unwrap().unwrap().tracks.len(), 2);
+    assert!(store.unsigned_blobs(&hashes).await.unwrap().is_empty());
+    // A list that came to nothing goes with its file, one that is named stays.
+    store.keep_track_list(b"never signed").await.unwrap();
+    for hash in [BlobHash::of(b"never signed"), reference.hash] {
+        store.remove_blob(&hash).await.unwrap();
+    }
+    let lists: Vec<Vec<u8>> =
+        sqlx::query_scalar("select bytes from track_lists").fetch_all(&store.read).await.unwrap();
+    assert_eq!(lists, [bytes]);
+}
+
+#[tokio::test]
+async fn nothing_counts_as_unsigned_while_a_release_of_ones_own_lacks_its_list() {
+    let (_folder, store) = store().await;
+    store.want_blob(&blob("Sea"), Reason::Published, NOW).await.unwrap();
+    let (record, _, bytes) = long(&owner());
+    put(&store, &[&record]).await;
+    let sea = [blob("Sea").hash];
+    assert!(store.unsigned_blobs(&sea).await.unwrap().is_empty(), "the list may name it");
+    store.set_track_list(&bytes).await.unwrap();
+    store.want_blob(&blob("Draft"), Reason::Published, NOW).await.unwrap();
+    let both = [blob("Sea").hash, blob("Draft").hash];
+    assert_eq!(store.unsigned_blobs(&both).await.unwrap(), [blob("Draft").hash]);
+}
+
+#[tokio::test]
+async fn lists_of_strangers_are_fetched_unasked_within_a_bound() {
+    let (_folder, store) = store().await;
+    let [(own, own_list, _), (followed, followed_list, _), (stranger, list, _)] =
+        [owner(), person(1), person(2)].map(|who| long(&who));
+    put(&store, &[&own, &followed, &stranger]).await;
+    store.follow(&person(1).id(), false, NOW).await.unwrap();
+    assert!(store.takes_track_list(&list.hash).await.unwrap());
+    let first: Vec<BlobHash> =
+        store.awaiting_tracks(2).await.unwrap().iter().map(|(_, list)| list.hash).collect();
+    assert!(first.contains(&own_list.hash) && first.contains(&followed_list.hash));
+    let quarter = crate::MAX_LIST_BYTES as usize / 4;
+    for number in 0..4_u8 {
+        store.keep_track_list(&vec![number; quarter]).await.unwrap();
+    }
+    assert!(!store.takes_track_list(&list.hash).await.unwrap());
+    assert!(store.takes_track_list(&own_list.hash).await.unwrap());
+    assert!(store.takes_track_list(&followed_list.hash).await.unwrap());
+}
+
+/// A release with a list of two tracks, different for everybody.
+fn long(who: &Identity) -> (Record, BlobRef, Vec<u8>) {
+    let mut sky = track("Sky");
+    sky.artist = Some(who.id().to_string());
+    let bytes = TrackList { tracks: vec![track("Sea"), sky] }.to_bytes();
+    let reference = BlobRef { hash: BlobHash::of(&bytes), size: bytes.len() as u64 };
+    let mut body = album("Frontiers", "Per", &["Sea", "Sky"]);
+    (body.tracks, body.track_list) = (None, Some(reference));
+    (sign(who, 1, &body), reference, bytes)
+}
+
+#[tokio::test]
+async fn a_block_dooms_what_the_user_kept_and_want_of_room_does_not() {
+    let (_folder, store) = store().await;
+    let record = sign(&person(1), 1, &album("Frontiers", "Per", &["Kept", "Heard"]));
+    put(&store, &[&record]).await;
+    store.want_blob(&blob("Kept"), Reason::Downloaded, NOW).await.unwrap();
+    store.want_blob(&blob("Heard"), Reason::Played, NOW).await.unwrap();
+    let forget = ChangeSet { forget: vec![record.slot], ..ChangeSet::default() };
+    store.apply(&forget).await.unwrap();
+    assert_eq!(store.doomed().await.unwrap(), [blob("Heard").hash]);
+    store.spare_blob(&blob("Heard").hash).await.unwrap();
+    assert!(store.doomed().await.unwrap().is_empty());
+
+    put(&store, &[&record]).await;
+    // As a peer says it: what is blocked is forgotten in the same change.
+    let block = ChangeSet { block: vec![BlockEntry::Author(person(1).id())], ..forget };
+    let applied = store.apply(&block).await.unwrap();
+    assert!(applied.orphans.iter().all(|orphan| orphan.cause == Cause::Blocked), "{applied:?}");
+    let mut doomed = [blob("Kept").hash, blob("Heard").hash];
+    doomed.sort();
+    assert_eq!(store.doomed().await.unwrap(), doomed);
+    for hash in doomed {
+        store.remove_blob(&hash).await.unwrap();
+    }
+    assert!(store.doomed().await.unwrap().is_empty());
+    assert!(store.load().await.unwrap().entries.is_empty());
+}
+
+#[tokio::test]
+async fn no_change_forgets_ones_own_records_or_dooms_ones_own_files() {
+    let (_folder, store) = store().await;
+    let record = sign(&owner(), 1, &album("Frontiers", "Per", &["Sea"]));
+    put(&store, &[&record]).await;
+    store.want_blob(&blob("Sea"), Reason::Published, NOW).await.unwrap();
+    let block = vec![
+        BlockEntry::Author(owner().id()),
+        BlockEntry::Release(record.slot),
+        BlockEntry::Blob(blob("Sea").hash),
+    ];
+    let other = sign(&person(1), 1, &album("Others", "Per", &["Sky"]));
+    put(&store, &[&other]).await;
+    let others = [
+        BlockEntry::Author(other.author),
+        BlockEntry::Release(other.slot),
+        BlockEntry::Blob(blob("Sky").hash),
+    ];
+    for (own, other) in block.iter().zip(&others) {
+        assert!(store.names_own(own).await.unwrap(), "{own:?}");
+        assert!(!store.names_own(other).await.unwrap(), "{other:?}");
+    }
+    let change = ChangeSet { forget: vec![record.slot], block, ..ChangeSet::default() };
+    store.apply(&change).await.unwrap();
+    assert_eq!(store.load().await.unwrap().entries, [Entry::from(&record), Entry::from(&other)]);
+    assert!(store.doomed().await.unwrap().is_empty());
+    // Withdrawing is the owner's own word.
+    put(&store, &[&withdraw(&owner(), 2, &record)]).await;
+    assert_eq!(store.doomed().await.unwrap(), [blob("Sea").hash]);
 }
 
 /// One thing that can happen to the store.

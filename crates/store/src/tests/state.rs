@@ -100,3 +100,32 @@ async fn traffic_adds_up_by_day_and_by_blob() {
 async fn cold(store: &Store) -> Vec<BlobHash> {
     store.coldest_blobs(10).await.unwrap().iter().map(|row| row.hash).collect()
 }
+
+#[tokio::test]
+async fn files_of_an_unknown_origin_stay_until_ones_own_records_claim_them() {
+    let (_folder, store) = store().await;
+    let found = |name: &str| BlobRow {
+        hash: blob(name).hash,
+        size: 1_000,
+        have: 1_000,
+        complete: true,
+        pinned: true,
+        reason: Reason::Played,
+        last_used: NOW,
+    };
+    store.want_blob(&blob("Known"), Reason::Seeded, NOW).await.unwrap();
+    store.adopt_blobs(&[found("Sea"), found("Other"), found("Known")]).await.unwrap();
+    assert_eq!(store.blob(&blob("Known").hash).await.unwrap().unwrap().reason, Reason::Seeded);
+    assert_eq!(store.cache_bytes().await.unwrap(), 0, "nothing of them may be given up");
+    assert!(cold(&store).await.is_empty());
+    assert!(store.claim_own().await.unwrap().is_empty());
+    let own = sign(&owner(), 1, &album("Frontiers", "Per", &["Sea"]));
+    put(&store, &[&own, &sign(&person(1), 1, &album("Frontiers", "Per", &["Other"]))]).await;
+    assert_eq!(store.claim_own().await.unwrap(), [blob("Sea").hash]);
+    assert!(store.claim_own().await.unwrap().is_empty());
+    let sea = store.blob(&blob("Sea").hash).await.unwrap().unwrap();
+    assert_eq!((sea.reason, sea.pinned), (Reason::Published, false));
+    // The user's word makes an unknown one as any other.
+    assert!(store.set_blob_reason(&blob("Other").hash, Reason::Played).await.unwrap());
+    assert_eq!(store.cache_bytes().await.unwrap(), 1_000);
+}
