@@ -185,7 +185,7 @@ export const en = {
     historyCleared: 'The history is forgotten.',
     addFolder: 'Add a folder',
     folder: 'Folder on this computer',
-    folderHint: 'For example /home/you/Music',
+    folderHint: 'The whole path, as your file manager shows it',
     choose: 'Choose…',
     folderText: 'Songs in it are listed here and can be played. They stay where they are, and private.',
     added: 'The folder is in your library.',

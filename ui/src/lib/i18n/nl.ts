@@ -183,7 +183,7 @@ export const nl: Messages = {
     historyCleared: 'De geschiedenis is vergeten.',
     addFolder: 'Map toevoegen',
     folder: 'Map op deze computer',
-    folderHint: 'Bijvoorbeeld /home/jij/Muziek',
+    folderHint: 'Het hele pad, zoals je bestandsbeheer het toont',
     choose: 'Kiezen…',
     folderText: 'De nummers erin staan hier en kunnen worden afgespeeld. Ze blijven waar ze zijn, en privé.',
     added: 'De map staat in je bibliotheek.',
