@@ -70,11 +70,11 @@ test('music is found and played without a pointer', async (test) => {
     await press('/');
     await page.getByRole('searchbox').waitFor();
     await until('the field has the focus', () => page.evaluate(() => document.activeElement.matches('[data-search]')));
-    await page.keyboard.type('harbour');
+    await page.keyboard.type('salt');
     await page.getByRole('region', { name: 'Songs' }).waitFor();
-    await tabTo(page, 'Play The Harbour Clock');
+    await tabTo(page, 'Play Salt');
     await press('Enter');
-    await until('it plays', async () => (await playing()).title === 'The Harbour Clock');
+    await until('it plays', async () => (await playing()).title === 'Salt');
     assert.deepEqual(page.complaints, []);
   });
 });
@@ -88,12 +88,15 @@ function focused(page) {
 }
 
 async function tabTo(page, name) {
+  const stops = [];
   for (let stop = 0; stop < MOST_STOPS; stop += 1) {
     await page.keyboard.press('Tab');
-    if ((await focused(page)) === name) {
+    const at = await focused(page);
+    stops.push(at);
+    if (at === name) {
       assert.ok(await page.evaluate(() => document.activeElement.matches(':focus-visible')), `${name} shows its focus`);
       return;
     }
   }
-  assert.fail(`${name} is not reached by Tab`);
+  assert.fail(`${name} is not reached by Tab, only: ${stops.join(" | ")}`);
 }

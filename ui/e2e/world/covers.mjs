@@ -50,15 +50,16 @@ const DESIGNS = [
 
 /**
  * @param {import('playwright-core').Browser} browser draws it
+ * @param {number} place among other sleeves: neighbours look different
  * @returns {Promise<string>} a JPEG file
  */
-export async function cover(browser, title) {
-  const file = join(FOLDER, `${[...title].map((sign) => sign.codePointAt(0).toString(36)).join('').slice(0, 100)}.jpg`);
+export async function cover(browser, title, place) {
+  const file = join(FOLDER, `${[...title].map((sign) => sign.codePointAt(0).toString(36)).join('').slice(0, 100)}-${place}.jpg`);
   if (await access(file).then(() => true, () => false)) return file;
   await mkdir(FOLDER, { recursive: true });
   const dice = dices(title);
-  const design = DESIGNS[Math.floor(dice() * DESIGNS.length)];
-  const inks = INKS[Math.floor(dice() * INKS.length)];
+  const design = DESIGNS[place % DESIGNS.length];
+  const inks = INKS[place % INKS.length];
   const page = await browser.newPage({ viewport: { width: EDGE, height: EDGE } });
   await page.setContent(`<style>body{margin:0}</style><svg width="${EDGE}" height="${EDGE}" viewBox="0 0 900 900">${design(inks, dice)}</svg>`);
   await page.screenshot({ path: file, type: 'jpeg', quality: 88 });

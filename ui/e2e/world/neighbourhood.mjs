@@ -39,7 +39,7 @@ export async function neighbourhood(test, browser, { sound } = {}) {
     await listener.api.call('join', { invite: daemon.invite });
     for (const record of records) {
       const files = await album({ artist, year: record.date.slice(0, 4), ...record });
-      releases[record.title] = await publish(daemon, { artist, ...record, files, cover: await cover(browser, record.title) });
+      releases[record.title] = await publish(daemon, { artist, ...record, files, cover: await cover(browser, record.title, Object.keys(releases).length) });
     }
   }
   await until('all of it is known', async () => (await listener.api.call('releases', ALL)).total === Object.keys(releases).length);
