@@ -100,7 +100,7 @@ describe('long work', () => {
       return new Promise<void>((end) => (finish = end));
     });
     expect(await screen.findByText('Keeping: Barometer')).toBeInTheDocument();
-    node.tell({ event: 'progress', job: id, stage: 'fetching', item: '01.mp3', done: 30, total: 120 });
+    node.tell({ event: 'progress', job: id, stage: 'fetching', item: '01.mp3', done: 30, total: 120, unit: 'bytes' });
     await vi.waitFor(() => expect(screen.getByRole('progressbar')).toHaveAttribute('value', '0.25'));
     await userEvent.click(screen.getByRole('button', { name: 'Cancel Barometer' }));
     expect(node.params('cancel')).toEqual([{ job: id }]);
