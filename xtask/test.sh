@@ -82,6 +82,7 @@ cargo clippy --workspace --all-targets -- -D warnings
 begin "program and window"
 cargo build --package cli --package src-tauri
 
+PATH="$(xtask/node.sh):$PATH"
 begin "page: types and components"
 npm --prefix ui run --silent check
 npm --prefix ui run --silent test
