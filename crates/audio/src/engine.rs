@@ -266,6 +266,9 @@ impl<T: Clone + Send + 'static> Engine<T> {
         }
         self.set_timer();
         self.look_ahead();
+        if self.fade_awaits_its_track() {
+            return Step::Wait;
+        }
         self.cross_fade();
         self.block.clear();
         let step = self.mix();
@@ -388,6 +391,17 @@ impl<T: Clone + Send + 'static> Engine<T> {
         }
     }
 
+    /// Says whether a fade is due whose track is still being opened. A file is written faster than sound plays and would be
+    /// past the place; for ears the sound goes on.
+    fn fade_awaits_its_track(&self) -> bool {
+        let (Some(deck), Some(ahead), Some((line, _))) = (&self.deck, &self.ahead, &self.line) else {
+            return false;
+        };
+        let wanted = self.shared.settings().crossfade;
+        let is_due = !wanted.is_zero() && deck.remaining().is_some_and(|remaining| remaining <= wanted);
+        is_due && !line.is_realtime() && self.fade.is_none() && !ahead.is_open()
+    }
+
     /// Starts the next track over the end of this one, when it is time.
     fn cross_fade(&mut self) {
         let (Some(deck), Some(ahead), Some((line, _))) = (&self.deck, &self.ahead, &self.line) else {
@@ -501,6 +515,10 @@ impl<T: Clone + Send + 'static> Ahead<T> {
             shared.gauge.wake_decoder();
         }));
         ahead
+    }
+
+    fn is_open(&self) -> bool {
+        lock(&self.slot).opened.is_some()
     }
 
     fn take(&self) -> Option<Result<Deck<T>, Error>> {

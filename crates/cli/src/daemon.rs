@@ -130,7 +130,7 @@ async fn ready(
          {web}\
          Listen:            {caller} releases\n\
          Publish:           {caller} publish FILE...\n\
-         Let a friend in:   {caller} join {invite}\n\
+         A friend types:    musicdao join {invite}\n\
          See how it is:     {caller} status\n\
          End:               Ctrl-C, or {caller} stop\n",
         short(peer_id)

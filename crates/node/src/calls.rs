@@ -386,7 +386,7 @@ impl Inner {
         tag: &str,
         remove: bool,
     ) -> Result<api::Tags, ApiError> {
-        self.release(&release).await?;
+        playback::has_track(&self.release(&release).await?, track)?;
         let tag = Tag { release, track, text: domain::normalize_tag(tag)? };
         if remove {
             self.take_back(tag).await?;
@@ -402,7 +402,7 @@ impl Inner {
         track: Option<u16>,
         remove: bool,
     ) -> Result<(), ApiError> {
-        self.release(&release).await?;
+        playback::has_track(&self.release(&release).await?, track)?;
         let like = Like { release, track };
         if remove { self.take_back(like).await } else { self.driver.publish(like).await.map(drop) }
     }

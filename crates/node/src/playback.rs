@@ -664,6 +664,15 @@ pub(crate) fn chosen(details: &ReleaseDetails, number: Option<u16>) -> Result<Ve
     track.map(|track| vec![track.clone()]).ok_or_else(|| not_a_track(details, number))
 }
 
+/// Refuses a track that the release does not have, also where its list has not come yet.
+pub(crate) fn has_track(details: &ReleaseDetails, track: Option<u16>) -> Result<(), ApiError> {
+    let count = details.row.track_count;
+    match track.filter(|number| !(1..=count).contains(number)) {
+        Some(number) => Err(not_a_track(details, number)),
+        None => Ok(()),
+    }
+}
+
 fn not_a_track(details: &ReleaseDetails, number: u16) -> ApiError {
     let message = format!("{} has {} tracks, no number {number}", details.row.title, details.row.track_count);
     ApiError::new("track_unknown", message)
