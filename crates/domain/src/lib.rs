@@ -4,11 +4,14 @@
 mod identity;
 mod ids;
 pub mod kinds;
+mod money;
 mod record;
 mod text;
 
 pub use identity::{Identity, IdentityError, SECRET_LEN};
 pub use ids::{BlobHash, Key, ParseIdError, PeerId, RecordId, ReleaseId, SlotId};
+pub use bitcoin;
 pub use kinds::Kinds;
+pub use money::{Network, NetworkError};
 pub use record::{Kind, MAX_AHEAD_MS, MAX_RECORD_LEN, MAX_REFS, Record, RecordError, Stamp, Topic};
 pub use text::{MAX_TAG_CHARS, MIN_TAG_CHARS, normalize_tag};

@@ -1,0 +1,1 @@
+//! Bitcoin, offline: the wallet's policy, and who is owed what and was paid. No sockets, clocks, threads or files.
