@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use derive_more::From;
 use domain::{BlobHash, PeerId, ReleaseId, SlotId};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -265,7 +266,7 @@ pub enum Request {
 }
 
 /// What is answered, by the request it answers.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Serialize, Deserialize, TS, From)]
 #[serde(tag = "type", content = "body", rename_all = "snake_case")]
 pub enum Response {
     /// To [`Request::Status`].

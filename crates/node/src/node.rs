@@ -104,6 +104,22 @@ pub(crate) struct Inner {
     ended: watch::Sender<Option<Ended>>,
 }
 
+/// What a node is made of, before its parts know of each other.
+struct Parts {
+    data: PathBuf,
+    identity: Identity,
+    settings: Settings,
+    store: Store,
+    blobs: Blobs,
+    drafts: Drafts,
+    cache: Arc<Cache>,
+    network: Network,
+    book: Arc<Book>,
+    idle: Arc<Idle>,
+    imported: bool,
+    read_only: bool,
+}
+
 /// Starts nodes.
 #[derive(Debug)]
 pub struct Node;
@@ -116,61 +132,9 @@ impl Node {
     pub async fn start(config: Config) -> Result<Arc<NodeHandle>, ApiError> {
         folder::create(&config.data)?;
         let lock = FolderLock::acquire(&config.data)?;
-        let settings = effective(&config)?;
-        let (identity, store) = open(&config.data).await?;
-        let blobs = Blobs::open(config.data.join("blobs")).await?;
-        upkeep::sweep(&config.data, &store, &blobs).await?;
-        let drafts = Drafts::new(&config.data);
-        drafts.clear()?;
-        let cache = Arc::new(Cache::load(&store, &settings).await?);
-        let (network, incoming) =
-            Network::start(network_config(&identity, &settings, &blobs, &cache)).await?;
-        network.set_metered(settings.metered);
-
-        let imported = identity::is_imported(&config.data);
-        let read_only = store.setting::<bool>(events::IN_USE_ELSEWHERE).await?.unwrap_or_default();
-        let loaded = store.load().await?;
-        let seed = random()?;
-        let (book, idle) = (Arc::new(Book::default()), Arc::new(Idle::default()));
-        let (outcomes, outcome) = mpsc::channel(OUTCOMES);
-        let peer_config = peer_config(&settings, imported, read_only);
-        let peer_identity = identity.clone();
-        let (driver, handle) =
-            Driver::new(store.clone(), network.clone(), book.clone(), idle.clone(), outcomes, |now| {
-                Peer::new(peer_config, peer_identity, Kinds::default(), loaded, seed, now)
-            });
-
-        let inner = Arc::new(Inner {
-            data: config.data.clone(),
-            identity,
-            settings: RwLock::new(settings),
-            store,
-            blobs,
-            network,
-            driver: handle,
-            book,
-            idle,
-            hub: Arc::default(),
-            jobs: Arc::default(),
-            fetches: Fetches::default(),
-            lists: Lists::default(),
-            removal: Removal::default(),
-            blocks: Blocks::default(),
-            cache,
-            finds: Finds::default(),
-            host: Host::default(),
-            deleted: Deleted::default(),
-            drafts,
-            findings: Findings::default(),
-            assets: Semaphore::new(asset::AT_ONCE),
-            tasks: TaskTracker::new(),
-            runtime: Handle::current(),
-            ending: CancellationToken::new(),
-            read_only: AtomicBool::new(read_only),
-            syncing: AtomicBool::new(imported),
-            started: Instant::now(),
-            ended: watch::Sender::new(None),
-        });
+        let (parts, incoming) = Parts::open(&config).await?;
+        let (driver, handle, outcome) = parts.driver().await?;
+        let inner = Arc::new(parts.join(handle));
         inner.clone().run(driver, outcome, incoming).await?;
         inner.join_known().await?;
         inner.join_friends(&config.peers).await?;
@@ -210,6 +174,83 @@ impl NodeHandle {
         let mut ended = self.inner.ended.subscribe();
         let reason = ended.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
         reason.unwrap_or(Ended::Shutdown)
+    }
+}
+
+impl Parts {
+    /// Reads what the data folder has, and goes on the network.
+    async fn open(config: &Config) -> Result<(Self, net::EventReceiver), ApiError> {
+        let settings = effective(config)?;
+        let (identity, store) = open(&config.data).await?;
+        let blobs = Blobs::open(config.data.join("blobs")).await?;
+        upkeep::sweep(&config.data, &store, &blobs).await?;
+        let drafts = Drafts::new(&config.data);
+        drafts.clear()?;
+        let cache = Arc::new(Cache::load(&store, &settings).await?);
+        let (network, incoming) =
+            Network::start(network_config(&identity, &settings, &blobs, &cache)).await?;
+        network.set_metered(settings.metered);
+        let parts = Self {
+            data: config.data.clone(),
+            imported: identity::is_imported(&config.data),
+            read_only: store.setting::<bool>(events::IN_USE_ELSEWHERE).await?.unwrap_or_default(),
+            identity,
+            settings,
+            store,
+            blobs,
+            drafts,
+            cache,
+            network,
+            book: Arc::default(),
+            idle: Arc::default(),
+        };
+        Ok((parts, incoming))
+    }
+
+    /// Makes the peer, on the records of earlier sessions, and what drives it.
+    async fn driver(&self) -> Result<(Driver, driver::Handle, mpsc::Receiver<driver::Outcome>), ApiError> {
+        let (loaded, seed) = (self.store.load().await?, random()?);
+        let config = peer_config(&self.settings, self.imported, self.read_only);
+        let (outcomes, outcome) = mpsc::channel(OUTCOMES);
+        let (store, network, identity) = (self.store.clone(), self.network.clone(), self.identity.clone());
+        let make = |now| Peer::new(config, identity, Kinds::default(), loaded, seed, now);
+        let (driver, handle) =
+            Driver::new(store, network, self.book.clone(), self.idle.clone(), outcomes, make);
+        Ok((driver, handle, outcome))
+    }
+
+    fn join(self, driver: driver::Handle) -> Inner {
+        Inner {
+            data: self.data,
+            identity: self.identity,
+            settings: RwLock::new(self.settings),
+            store: self.store,
+            blobs: self.blobs,
+            network: self.network,
+            driver,
+            book: self.book,
+            idle: self.idle,
+            hub: Arc::default(),
+            jobs: Arc::default(),
+            fetches: Fetches::default(),
+            lists: Lists::default(),
+            removal: Removal::default(),
+            blocks: Blocks::default(),
+            cache: self.cache,
+            finds: Finds::default(),
+            host: Host::default(),
+            deleted: Deleted::default(),
+            drafts: self.drafts,
+            findings: Findings::default(),
+            assets: Semaphore::new(asset::AT_ONCE),
+            tasks: TaskTracker::new(),
+            runtime: Handle::current(),
+            ending: CancellationToken::new(),
+            read_only: AtomicBool::new(self.read_only),
+            syncing: AtomicBool::new(self.imported),
+            started: Instant::now(),
+            ended: watch::Sender::new(None),
+        }
     }
 }
 
