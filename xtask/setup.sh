@@ -4,6 +4,7 @@
 #   xtask/setup.sh app       to compile and run the window, too
 #   xtask/setup.sh package   to make and try the Debian package
 #   xtask/setup.sh android   to check the app's types for Android
+#   xtask/setup.sh bitcoind  to build Bitcoin Core's daemon for tests
 #   xtask/setup.sh test      to compile, run and test all of it; Android's part is left out where SKIP_ANDROID=1
 # MUSICDAO_SETUP=skip trusts the machine as it is.
 set -eu
@@ -16,6 +17,8 @@ app="libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev file"
 package="xvfb xauth dbus desktop-file-utils"
 # Android's std is built from Debian's source by Debian's compiler; C is compiled, not linked.
 android="rustc-web cargo-web rust-web-src clang-19 lld-19 llvm-19 libc6-dev-arm64-cross"
+# Bitcoin Core's daemon.
+bitcoind="build-essential pkg-config cmake ninja-build libboost-dev libevent-dev"
 # Songs and their transcoding; a sound server whose output can be recorded; a bus for the media keys;
 # links between network namespaces; clocks that are off; a screen nobody sees, and who presses the window's buttons;
 # a browser.
@@ -73,12 +76,13 @@ build) packages=$build ;;
 app) packages="$build $app" ;;
 package) packages="$build $app $package" ;;
 android) packages="$build $android" ;;
+bitcoind) packages=$bitcoind ;;
 test)
-    packages="$build $app $tests"
+    packages="$build $app $bitcoind $tests"
     [ "${SKIP_ANDROID:-}" = 1 ] || packages="$packages $android"
     ;;
 *)
-    say "usage: xtask/setup.sh build | app | package | android | test"
+    say "usage: xtask/setup.sh build | app | package | android | bitcoind | test"
     exit 2
     ;;
 esac
@@ -92,7 +96,7 @@ command -v apt-get >/dev/null || {
 # shellcheck disable=SC2086
 install_packages $packages
 find_rust
-[ "$1" = android ] || find_node
+case "$1" in android | bitcoind) ;; *) find_node ;; esac
 if [ "$1" = test ]; then
     add_component rustfmt fmt
     add_component clippy clippy

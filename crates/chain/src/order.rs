@@ -1,0 +1,138 @@
+//! Events in the order of the chain, though blocks are fetched side by side.
+
+use std::collections::VecDeque;
+use std::future;
+use std::sync::Arc;
+
+use bitcoin::block::Header;
+use bitcoin::{Block, BlockHash};
+use tokio::sync::mpsc;
+
+use crate::event::{BlockId, Connected, Event};
+use crate::session::{Fetched, Session};
+
+/// Blocks that are fetched at once, 4 MB each at most.
+const FETCHES: usize = 8;
+
+/// Events that wait for their turn, and for their block.
+#[derive(Default)]
+pub(crate) struct Order {
+    waiting: VecDeque<Waiting>,
+}
+
+enum Waiting {
+    Connected { id: BlockId, header: Header, block: Wanted },
+    Disconnected(BlockId),
+    Synced(BlockId),
+}
+
+enum Wanted {
+    No,
+    Yes,
+    Asked(Fetched),
+    Here(Arc<Block>),
+}
+
+/// What came of waiting for the next event.
+pub(crate) enum Turn {
+    /// It went to the consumer.
+    Sent(Event),
+    /// The block did not come: it has to be asked for again.
+    Missed,
+    /// The consumer is gone.
+    Unwanted,
+}
+
+impl Order {
+    pub(crate) fn connect(&mut self, id: BlockId, header: Header, wanted: bool) {
+        let block = if wanted { Wanted::Yes } else { Wanted::No };
+        self.waiting.push_back(Waiting::Connected { id, header, block });
+    }
+
+    pub(crate) fn disconnect(&mut self, id: BlockId) {
+        self.waiting.push_back(Waiting::Disconnected(id));
+    }
+
+    pub(crate) fn synced(&mut self, id: BlockId) {
+        self.waiting.push_back(Waiting::Synced(id));
+    }
+
+    /// Drops the blocks above a height that nobody has been told of yet.
+    pub(crate) fn forget_above(&mut self, height: u32) {
+        self.waiting.retain(|it| match it {
+            Waiting::Connected { id, .. } => id.height <= height,
+            Waiting::Disconnected(_) => true,
+            Waiting::Synced(_) => false,
+        });
+    }
+
+    /// Asks for the next blocks that are wanted.
+    pub(crate) fn fetch(&mut self, session: &Session) {
+        let blocks = self.waiting.iter_mut().filter_map(|it| match it {
+            Waiting::Connected { id, block, .. } if !matches!(block, Wanted::No) => Some((id.hash, block)),
+            _ => None,
+        });
+        for (hash, block) in blocks.take(FETCHES) {
+            if matches!(block, Wanted::Yes)
+                && let Some(fetched) = session.fetch(hash)
+            {
+                *block = Wanted::Asked(fetched);
+            }
+        }
+    }
+
+    /// Forgets what was asked of a client that is gone.
+    pub(crate) fn ask_again(&mut self) {
+        for it in &mut self.waiting {
+            if let Waiting::Connected { block, .. } = it
+                && matches!(block, Wanted::Asked(_))
+            {
+                *block = Wanted::Yes;
+            }
+        }
+    }
+
+    /// Sends the next event when its block is there and the consumer has room. Nothing is lost where this is cancelled.
+    pub(crate) async fn turn(&mut self, events: &mpsc::Sender<Event>) -> Turn {
+        match self.waiting.front_mut() {
+            None | Some(Waiting::Connected { block: Wanted::Yes, .. }) => return future::pending().await,
+            Some(Waiting::Connected { id, block, .. }) => {
+                if let Wanted::Asked(fetched) = block {
+                    *block = match received(fetched, id.hash).await {
+                        Some(whole) => Wanted::Here(whole),
+                        None => Wanted::Yes,
+                    };
+                    if matches!(block, Wanted::Yes) {
+                        return Turn::Missed;
+                    }
+                }
+            }
+            Some(Waiting::Disconnected(_) | Waiting::Synced(_)) => (),
+        }
+        let Ok(room) = events.reserve().await else { return Turn::Unwanted };
+        let Some(event) = self.waiting.pop_front().map(Waiting::event) else { return Turn::Missed };
+        room.send(event.clone());
+        Turn::Sent(event)
+    }
+}
+
+impl Waiting {
+    fn event(self) -> Event {
+        match self {
+            Self::Connected { id, header, block } => {
+                let block = if let Wanted::Here(block) = block { Some(block) } else { None };
+                Event::Connected(Connected { id, header, block })
+            }
+            Self::Disconnected(id) => Event::Disconnected(id),
+            Self::Synced(id) => Event::Synced(id),
+        }
+    }
+}
+
+/// A block that a peer gave, where it is the one that was meant, down to its witnesses.
+pub(crate) async fn received(fetched: &mut Fetched, hash: BlockHash) -> Option<Arc<Block>> {
+    let block = fetched.await.ok()?.ok()?.block;
+    let is_meant =
+        block.block_hash() == hash && block.check_merkle_root() && block.check_witness_commitment();
+    is_meant.then(|| Arc::new(block))
+}
