@@ -1,6 +1,7 @@
 //! What the network talks about: ids, identities and signed records. No I/O, no clock, no randomness of its own.
 #![warn(missing_docs)]
 
+mod amount;
 mod identity;
 mod ids;
 pub mod kinds;
@@ -8,9 +9,10 @@ mod money;
 mod record;
 mod text;
 
+pub use amount::{AmountError, parse_amount};
+pub use bitcoin;
 pub use identity::{Identity, IdentityError, SECRET_LEN};
 pub use ids::{BlobHash, Key, ParseIdError, PeerId, RecordId, ReleaseId, SlotId};
-pub use bitcoin;
 pub use kinds::Kinds;
 pub use money::{Network, NetworkError};
 pub use record::{Kind, MAX_AHEAD_MS, MAX_RECORD_LEN, MAX_REFS, Record, RecordError, Stamp, Topic};

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
-use crate::{Identity, Key, PeerId, RecordId, SlotId};
+use crate::{Identity, Key, Network, PeerId, RecordId, SlotId};
 
 /// Longest record in bytes, signature included; what is bigger is a blob that a record names by hash.
 pub const MAX_RECORD_LEN: usize = 4096;
@@ -53,6 +53,12 @@ pub enum RecordError {
     /// The key is not the one that the body implies.
     #[error("the record's key does not belong to its body")]
     Key,
+    /// The record is about money on another chain than this node's.
+    #[error("the record is about money on {0}")]
+    Network(Network),
+    /// A withdrawal of what can never be taken back.
+    #[error("what the record withdraws cannot be taken back")]
+    Permanent,
 }
 
 impl RecordError {
@@ -71,6 +77,8 @@ impl RecordError {
             Self::Signature => "record_signature",
             Self::Body { .. } => "record_body",
             Self::Key => "record_key",
+            Self::Network(_) => "record_network",
+            Self::Permanent => "record_permanent",
         }
     }
 }
@@ -94,6 +102,8 @@ pub trait Kind: Encode<()> + for<'b> Decode<'b, ()> {
     const ID: u16;
     /// The kind's name in errors and documents.
     const NAME: &'static str;
+    /// Whether what is signed can never be taken back, since others rely on it.
+    const PERMANENT: bool = false;
 
     /// Says which of its author's slots of this kind the body fills.
     fn key(&self) -> Key;
@@ -103,6 +113,11 @@ pub trait Kind: Encode<()> + for<'b> Decode<'b, ()> {
     /// # Errors
     /// [`RecordError::Body`] names the field and what is wrong with it.
     fn check(&self) -> Result<(), RecordError>;
+
+    /// Says which chain the body's money is on, where it is about money.
+    fn network(&self) -> Option<Network> {
+        None
+    }
 }
 
 #[derive(Encode, Decode)]

@@ -7,15 +7,21 @@
 
 mod community;
 mod listening;
+mod money;
 mod release;
 
 use std::collections::BTreeMap;
 
 pub use community::{BlockEntry, BlockList, Profile, Report, ReportReason};
 pub use listening::{Follow, Like, Playlist, PlaylistItem, Tag};
+pub use money::{
+    Due, Income, MAX_CAP, MAX_LINES, MAX_PLACES, MAX_SPLITS, MAX_WINDOWS, MIN_CAP, MIN_GOAL, Note, NoteId,
+    Offer, OfferId, Payee, Payment, PaymentId, Payout, PayoutLine, Place, Split, Thanks, WHOLE, WINDOW,
+    in_money_log,
+};
 pub use release::{BlobRef, Codec, Collaborator, License, MAX_TRACKS, Release, Track, TrackList};
 
-use crate::{Kind, Record, RecordError};
+use crate::{Kind, Network, Record, RecordError};
 
 /// Kind numbers that are spoken for.
 pub mod id {
@@ -37,18 +43,39 @@ pub mod id {
     pub const DEVICE: u16 = 8;
     /// [`super::Report`]
     pub const REPORT: u16 = 9;
+    /// [`super::Income`]
+    pub const INCOME: u16 = 16;
+    /// [`super::Offer`]
+    pub const OFFER: u16 = 17;
+    /// [`super::Note`]
+    pub const NOTE: u16 = 18;
+    /// [`super::Payment`]
+    pub const PAYMENT: u16 = 19;
+    /// [`super::Payout`]
+    pub const PAYOUT: u16 = 20;
+    /// [`super::Thanks`]
+    pub const THANKS: u16 = 21;
 }
 
-type Check = fn(&Record) -> Result<(), RecordError>;
+/// What is asked of the records of one kind.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    /// Checks the body, and says which chain its money is on.
+    read: fn(&Record) -> Result<Option<Network>, RecordError>,
+    permanent: bool,
+}
 
 /// The kinds whose bodies a node understands. Records of others are kept and relayed unread, within a small quota.
 #[derive(Clone, Debug)]
-pub struct Kinds(BTreeMap<u16, Check>);
+pub struct Kinds {
+    rules: BTreeMap<u16, Rule>,
+    network: Network,
+}
 
 impl Default for Kinds {
-    /// Every kind for listening.
+    /// Every kind for listening and for money, that on [`Network::default`].
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self { rules: BTreeMap::new(), network: Network::default() }
             .with::<Profile>()
             .with::<Release>()
             .with::<Tag>()
@@ -57,6 +84,12 @@ impl Default for Kinds {
             .with::<Follow>()
             .with::<BlockList>()
             .with::<Report>()
+            .with::<Income>()
+            .with::<Offer>()
+            .with::<Note>()
+            .with::<Payment>()
+            .with::<Payout>()
+            .with::<Thanks>()
     }
 }
 
@@ -64,20 +97,41 @@ impl Kinds {
     /// Adds a kind.
     #[must_use]
     pub fn with<K: Kind>(mut self) -> Self {
-        self.0.insert(K::ID, |record| record.read::<K>().map(drop));
+        let read = |record: &Record| Ok(record.read::<K>()?.and_then(|body| body.network()));
+        self.rules.insert(K::ID, Rule { read, permanent: K::PERMANENT });
+        self
+    }
+
+    /// Chooses whose money counts: records about money on any other chain are refused, so they are neither shown nor
+    /// passed on.
+    #[must_use]
+    pub fn on(mut self, network: Network) -> Self {
+        self.network = network;
         self
     }
 
     /// Says whether bodies of this kind are understood.
     pub fn knows(&self, kind: u16) -> bool {
-        self.0.contains_key(&kind)
+        self.rules.contains_key(&kind)
+    }
+
+    /// Says whether what is signed of this kind can never be taken back.
+    pub fn is_permanent(&self, kind: u16) -> bool {
+        self.rules.get(&kind).is_some_and(|rule| rule.permanent)
     }
 
     /// Checks the body of a record whose kind is known.
     ///
     /// # Errors
-    /// [`RecordError::Body`] and [`RecordError::Key`].
+    /// [`RecordError::Body`], [`RecordError::Key`], [`RecordError::Network`] and [`RecordError::Permanent`].
     pub fn check(&self, record: &Record) -> Result<(), RecordError> {
-        self.0.get(&record.kind).map_or(Ok(()), |check| check(record))
+        let Some(rule) = self.rules.get(&record.kind) else { return Ok(()) };
+        if record.body.is_none() && rule.permanent {
+            return Err(RecordError::Permanent);
+        }
+        match (rule.read)(record)? {
+            Some(network) if network != self.network => Err(RecordError::Network(network)),
+            _ => Ok(()),
+        }
     }
 }

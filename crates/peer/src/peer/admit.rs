@@ -74,10 +74,15 @@ impl Peer {
         blocked && record.author != self.me
     }
 
-    /// Another version may understand a body that this one does not: only what no version relays is a fault.
+    /// Another version may understand a body that this one does not, and another node be on another chain: only what
+    /// nobody relays is a fault.
     fn refuse(&mut self, from: PeerId, id: Option<RecordId>, error: &RecordError) {
         match error {
-            RecordError::Body { .. } | RecordError::Key | RecordError::Version(_) => {
+            RecordError::Body { .. }
+            | RecordError::Key
+            | RecordError::Version(_)
+            | RecordError::Network(_)
+            | RecordError::Permanent => {
                 self.refused.extend(id);
                 self.events.push(Event::Refused { peer: from, code: error.code() });
             }

@@ -1,0 +1,212 @@
+//! What the chain says, as it is handed in: confirmed transactions that pay somebody who matters here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use domain::{
+    Network,
+    bitcoin::{
+        Amount, Block, BlockHash, ScriptBuf, Transaction, TxOut, Txid, XOnlyPublicKey,
+        bip32::{ChildNumber, Xpub},
+        secp256k1::{Secp256k1, Verification},
+    },
+    kinds::{Payee, WINDOW},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Book, Root};
+
+/// A block of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockFacts {
+    /// Blocks below it.
+    pub height: u32,
+    /// Its hash.
+    pub hash: BlockHash,
+    /// Median of its own time and those of the ten blocks before (BIP 113), Unix seconds.
+    pub median_time_past: u32,
+}
+
+/// A confirmed transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxFacts {
+    /// Its id.
+    pub txid: Txid,
+    /// The block that confirms it.
+    pub block: BlockFacts,
+    /// Its number in the block.
+    pub position: u32,
+    /// What it says that it pays.
+    pub root: Option<Root>,
+    /// The outputs that matter here, by number; all of them where there is a root.
+    pub outputs: BTreeMap<u32, TxOut>,
+}
+
+/// Every transaction up to a block that pays somebody who matters here, in the order of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The chain.
+    pub network: Network,
+    /// The block up to which all is known.
+    pub tip: BlockFacts,
+    transactions: Vec<TxFacts>,
+}
+
+/// The two chains of an income account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Chain {
+    /// `/0`: tips and sales.
+    Income,
+    /// `/1`: investments.
+    Principal,
+}
+
+/// The scripts that matter for one artist: every address of every window, and those of whoever is to be paid.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    windows: HashMap<ScriptBuf, (Chain, u32)>,
+    derived: BTreeSet<(Xpub, u32)>,
+    payees: BTreeSet<ScriptBuf>,
+    /// The newest last.
+    daos: BTreeMap<[u8; 32], Vec<ScriptBuf>>,
+}
+
+impl Facts {
+    /// Begins with no transaction.
+    pub fn new(network: Network, tip: BlockFacts) -> Self {
+        Self { network, tip, transactions: Vec::new() }
+    }
+
+    /// Takes the next block, or one that was skipped since it matched no script.
+    pub fn connect(&mut self, at: BlockFacts, block: &Block, watch: &Watch) {
+        for (position, transaction) in (0..).zip(&block.txdata) {
+            if let Some(facts) = watch.facts(transaction, at, position) {
+                self.insert(facts);
+            }
+        }
+        if at.height >= self.tip.height {
+            self.tip = at;
+        }
+    }
+
+    /// Takes a transaction at its place in the chain; one that is there already is replaced.
+    pub fn insert(&mut self, facts: TxFacts) {
+        let place = |facts: &TxFacts| (facts.block.height, facts.position);
+        match self.transactions.binary_search_by_key(&place(&facts), place) {
+            Ok(at) => self.transactions[at] = facts,
+            Err(at) => self.transactions.insert(at, facts),
+        }
+    }
+
+    /// Forgets every block above `tip`, which becomes the last one.
+    pub fn disconnect(&mut self, tip: BlockFacts) {
+        self.transactions.retain(|it| it.block.height <= tip.height);
+        self.tip = tip;
+    }
+
+    /// Returns the transactions in the order of the chain.
+    pub fn transactions(&self) -> &[TxFacts] {
+        &self.transactions
+    }
+}
+
+impl Watch {
+    /// Adds what a book and the chain have more than before: windows, collaborators, and the payees of notes that were
+    /// paid. Returns the height from which blocks have to be looked through for what is new, `None` where nothing is.
+    pub fn follow(&mut self, book: &Book, facts: &Facts) -> Option<u32> {
+        let secp = Secp256k1::verification_only();
+        let mut from = None;
+        for (income, base) in book.windows() {
+            let fresh = self.derive(&secp, Chain::Income, income.income, base)
+                | self.derive(&secp, Chain::Principal, income.principal, base);
+            from = from.into_iter().chain(fresh.then_some(income.birthday)).min();
+        }
+        for (script, height) in book.payees(facts) {
+            let fresh = self.payees.insert(script).then_some(height);
+            from = from.into_iter().chain(fresh).min();
+        }
+        from
+    }
+
+    /// Says where a DAO is paid: at the last of these scripts, and at the others what was sent before.
+    pub fn pay_dao(&mut self, dao: [u8; 32], scripts: impl IntoIterator<Item = ScriptBuf>) {
+        let known = self.daos.entry(dao).or_default();
+        for script in scripts {
+            known.retain(|it| *it != script);
+            known.push(script);
+        }
+    }
+
+    /// Returns every script, in order.
+    pub fn scripts(&self) -> impl Iterator<Item = &ScriptBuf> {
+        let windows: BTreeSet<&ScriptBuf> = self.windows.keys().collect();
+        windows.into_iter().chain(&self.payees).chain(self.daos.values().flatten())
+    }
+
+    /// Says how many scripts there are.
+    pub fn len(&self) -> usize {
+        self.windows.len() + self.payees.len() + self.daos.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Says whether there is no script.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Says which address of the artist's windows a script is.
+    pub fn address(&self, script: &ScriptBuf) -> Option<(Chain, u32)> {
+        self.windows.get(script).copied()
+    }
+
+    /// Takes of a transaction what matters here.
+    pub fn facts(&self, transaction: &Transaction, block: BlockFacts, position: u32) -> Option<TxFacts> {
+        // No true block has such an output; one that lies may not make a sum overflow.
+        let real = |output: &TxOut| output.value <= Amount::MAX_MONEY;
+        let numbered = || (0..).zip(&transaction.output).filter(|(_, output)| real(output));
+        numbered().find(|(_, output)| self.matters(&output.script_pubkey))?;
+        let root = Root::of(transaction);
+        let kept = numbered().filter(|(_, output)| root.is_some() || self.matters(&output.script_pubkey));
+        let outputs = kept.map(|(vout, output)| (vout, output.clone())).collect();
+        Some(TxFacts { txid: transaction.compute_txid(), block, position, root, outputs })
+    }
+
+    /// Says whether a script is one of a payee's.
+    pub(super) fn pays(&self, payee: &Payee, script: &ScriptBuf) -> bool {
+        match payee {
+            Payee::Script(own) => own == script,
+            Payee::Dao(dao) => self.daos.get(dao).is_some_and(|scripts| scripts.contains(script)),
+        }
+    }
+
+    /// Returns where a payee is paid, where that is known.
+    pub(super) fn script_of(&self, payee: &Payee) -> Option<ScriptBuf> {
+        match payee {
+            Payee::Script(script) => Some(script.clone()),
+            Payee::Dao(dao) => self.daos.get(dao)?.last().cloned(),
+        }
+    }
+
+    fn matters(&self, script: &ScriptBuf) -> bool {
+        self.windows.contains_key(script)
+            || self.payees.contains(script)
+            || self.daos.values().any(|scripts| scripts.contains(script))
+    }
+
+    fn derive(&mut self, secp: &Secp256k1<impl Verification>, chain: Chain, key: Xpub, base: u32) -> bool {
+        let fresh = self.derived.insert((key, base));
+        if fresh {
+            for index in base..base.saturating_add(WINDOW) {
+                if let Some(script) = script_at(secp, &key, index) {
+                    self.windows.entry(script).or_insert((chain, index));
+                }
+            }
+        }
+        fresh
+    }
+}
+
+/// Returns the script of one address of a chain (BIP 86).
+pub fn script_at(secp: &Secp256k1<impl Verification>, chain: &Xpub, index: u32) -> Option<ScriptBuf> {
+    let child = ChildNumber::from_normal_idx(index).ok()?;
+    let key = chain.derive_pub(secp, &[child]).ok()?;
+    Some(ScriptBuf::new_p2tr(secp, XOnlyPublicKey::from(key.public_key), None))
+}

@@ -1,0 +1,299 @@
+//! What an artist pays next: who gets how much, and the outputs and records that make it so.
+
+use domain::{
+    Network, PeerId, SlotId,
+    bitcoin::{Amount, ScriptBuf, TxOut},
+    kinds::{Due, MAX_LINES, NoteId, OfferId, PaymentId, Payout, PayoutLine},
+};
+
+use super::{Ledger, NoteState, Tree, Watch, add, id_of, total, waterfall::pro_rata};
+
+/// Most payees of one transaction; whoever is over waits for the next.
+pub const MAX_PAYEES: usize = 1_000;
+
+/// What the artist wishes to pay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// One offer's notes and collaborators; every offer's where it is not said.
+    pub offer: Option<OfferId>,
+    /// Exactly so much to notes, ahead of what is owed if need be, instead of all that is owed.
+    pub amount: Option<Amount>,
+    /// Notes whose principal goes back before they earn.
+    pub declines: Vec<NoteId>,
+    /// Presents.
+    pub rewards: Vec<Reward>,
+}
+
+/// A present to a fan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reward {
+    /// The fan's address.
+    pub script: ScriptBuf,
+    /// How much.
+    pub amount: Amount,
+    /// What it is for.
+    pub payment: Option<PaymentId>,
+}
+
+/// Who gets how much. The network's fee is on top.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Payees, one output each.
+    pub lines: Vec<PlanLine>,
+    /// What is owed and is not paid now: dust, DAOs whose address is not known, and whoever is over [`MAX_PAYEES`].
+    pub carried: Vec<(Due, Amount)>,
+}
+
+/// A payee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanLine {
+    /// What is paid for.
+    pub due: Due,
+    /// Where.
+    pub script: ScriptBuf,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// A plan as outputs of a transaction and as records to sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// To sign and store before the transaction is sent.
+    pub payouts: Vec<Payout>,
+    /// The transaction's first outputs, in this order and nothing between them.
+    pub outputs: Vec<TxOut>,
+}
+
+/// Says why something cannot be paid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// There is no such offer.
+    #[error("there is no offer {0} of this artist")]
+    UnknownOffer(OfferId),
+    /// There is no such note.
+    #[error("there is no paid note {0}")]
+    UnknownNote(NoteId),
+    /// The note has earned or was paid already.
+    #[error("the note {0} has earned already and cannot be declined")]
+    HasEarned(NoteId),
+    /// An amount is above what may be paid.
+    #[error("{} sat are more than the {} sat that the notes' caps leave", .asked.to_sat(), .room.to_sat())]
+    AboveCaps {
+        /// The amount asked for.
+        asked: Amount,
+        /// What the caps leave.
+        room: Amount,
+    },
+    /// Nobody is owed anything that can be paid.
+    #[error("nothing is owed that can be paid: what is below the dust limit waits")]
+    NothingOwed,
+    /// An amount cannot be divided without dust.
+    #[error("{} sat cannot be divided without outputs below the dust limit", .0.to_sat())]
+    Dust(Amount),
+    /// Too many payees.
+    #[error("{0} payees are more than {MAX_PAYEES}")]
+    TooMany(usize),
+}
+
+impl PlanError {
+    /// Returns the stable code for scripts and screens.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownOffer(_) => "unknown_offer",
+            Self::UnknownNote(_) => "unknown_note",
+            Self::HasEarned(_) => "note_has_earned",
+            Self::AboveCaps { .. } => "amount_above_caps",
+            Self::NothingOwed => "nothing_owed",
+            Self::Dust(_) => "amount_dust",
+            Self::TooMany(_) => "too_many_payees",
+        }
+    }
+}
+
+impl Ledger {
+    /// Plans a payout. What is not confirmed yet does not count: let an earlier payout confirm before the next.
+    ///
+    /// # Errors
+    /// Every [`PlanError`].
+    pub fn plan(&self, watch: &Watch, wish: &Wish) -> Result<Plan, PlanError> {
+        if let Some(offer) = wish.offer.filter(|offer| !self.offers.contains_key(offer)) {
+            return Err(PlanError::UnknownOffer(offer));
+        }
+        let mut plan = Plan::default();
+        for note in &wish.declines {
+            self.plan_decline(watch, note, &mut plan)?;
+        }
+        match wish.amount {
+            Some(amount) => self.plan_exactly(watch, wish, amount, &mut plan)?,
+            // Who only declines or rewards pays nobody else.
+            None if wish.declines.is_empty() && wish.rewards.is_empty() => {
+                self.plan_owed(watch, wish, &mut plan)
+            }
+            None => {}
+        }
+        for reward in &wish.rewards {
+            if reward.amount < reward.script.minimal_non_dust() {
+                return Err(PlanError::Dust(reward.amount));
+            }
+            let Reward { script, amount, payment } = reward.clone();
+            plan.lines.push(PlanLine { due: Due::Reward(payment), script, amount });
+        }
+        match plan.lines.len() {
+            0 => Err(PlanError::NothingOwed),
+            count if count > MAX_PAYEES => Err(PlanError::TooMany(count)),
+            _ => Ok(plan),
+        }
+    }
+
+    /// Every debt that the wish covers, in the order of the chain, refunds before earnings before collaborators.
+    fn plan_owed(&self, watch: &Watch, wish: &Wish, plan: &mut Plan) {
+        let notes = self.wished(wish);
+        for (id, note) in &notes {
+            plan.owe(Due::Refund(*id), watch.script_of(&note.payee), note.owed_refund());
+        }
+        for (id, note) in &notes {
+            plan.owe(Due::Earned(*id), watch.script_of(&note.payee), note.owed_earned().min(note.headroom()));
+        }
+        for (id, state) in self.offers.iter().filter(|(id, _)| wish.offer.is_none_or(|it| it == **id)) {
+            for (number, (split, state)) in (0..).zip(state.offer.splits().iter().zip(&state.splits)) {
+                plan.owe(Due::Split(*id, number), Some(split.script.clone()), state.owed());
+            }
+        }
+    }
+
+    fn plan_decline(&self, watch: &Watch, id: &NoteId, plan: &mut Plan) -> Result<(), PlanError> {
+        let note = self.notes.get(id).ok_or(PlanError::UnknownNote(*id))?;
+        let untouched = note.earned == Amount::ZERO && note.paid == Amount::ZERO;
+        if !untouched || note.accepted == Amount::ZERO {
+            return Err(PlanError::HasEarned(*id));
+        }
+        plan.owe(Due::Refund(*id), watch.script_of(&note.payee), add(note.owed_refund(), note.accepted));
+        Ok(())
+    }
+
+    /// Pays notes exactly so much, whoever is owed something first. A part that would be dust goes to the others.
+    fn plan_exactly(
+        &self,
+        watch: &Watch,
+        wish: &Wish,
+        amount: Amount,
+        plan: &mut Plan,
+    ) -> Result<(), PlanError> {
+        let payable = |note: &NoteState| Some((watch.script_of(&note.payee)?, note.headroom()));
+        let notes = self.wished(wish).into_iter().filter_map(|(id, note)| {
+            let (script, room) = payable(note)?;
+            let can = note.accepted > Amount::ZERO && room >= script.minimal_non_dust();
+            can.then_some((id, note, script))
+        });
+        let mut notes: Vec<(NoteId, &NoteState, ScriptBuf)> = notes.collect();
+        let room = total(notes.iter().map(|(_, note, _)| note.headroom()));
+        if amount > room {
+            return Err(PlanError::AboveCaps { asked: amount, room });
+        }
+        loop {
+            let parts = divide(amount, &notes);
+            let dust = |at: &usize| parts[*at] < notes[*at].2.minimal_non_dust();
+            let smallest =
+                (0..notes.len()).filter(dust).min_by_key(|at| (parts[*at], std::cmp::Reverse(*at)));
+            let Some(smallest) = smallest else {
+                for ((id, _, script), amount) in notes.into_iter().zip(parts) {
+                    plan.lines.push(PlanLine { due: Due::Earned(id), script, amount });
+                }
+                return Ok(());
+            };
+            notes.remove(smallest);
+            let room = total(notes.iter().map(|(_, note, _)| note.headroom()));
+            if amount > room {
+                return Err(PlanError::Dust(amount));
+            }
+        }
+    }
+
+    fn wished(&self, wish: &Wish) -> Vec<(NoteId, &NoteState)> {
+        let offers = self.offers.keys().filter(|id| wish.offer.is_none_or(|it| it == **id));
+        offers.flat_map(|offer| self.notes_of(offer)).collect()
+    }
+}
+
+impl Plan {
+    /// Returns the sum of the lines.
+    pub fn total(&self) -> Amount {
+        total(self.lines.iter().map(|line| line.amount))
+    }
+
+    /// Makes the outputs, the commitment last, and the records to sign. `salt` gives sixteen random bytes for each.
+    pub fn batch(&self, artist: &PeerId, network: Network, mut salt: impl FnMut() -> [u8; 16]) -> Batch {
+        let lines = (0..).zip(&self.lines).map(|(vout, line)| PayoutLine {
+            due: line.due,
+            vout,
+            amount: line.amount,
+        });
+        let lines: Vec<PayoutLine> = lines.collect();
+        let payout =
+            |lines: &[PayoutLine]| Payout { network, salt: salt(), lines: lines.to_vec(), place: None };
+        let mut payouts: Vec<Payout> = lines.chunks(MAX_LINES).map(payout).collect();
+        let ids: Vec<SlotId> = payouts.iter().map(|payout| id_of(artist, payout)).collect();
+        let paid = |line: &PlanLine| TxOut { value: line.amount, script_pubkey: line.script.clone() };
+        let mut outputs: Vec<TxOut> = self.lines.iter().map(paid).collect();
+        if let Some(tree) = Tree::of(ids.iter().copied()) {
+            for (payout, id) in payouts.iter_mut().zip(&ids) {
+                payout.place = tree.place(id);
+            }
+            outputs.push(TxOut { value: Amount::ZERO, script_pubkey: tree.root().script() });
+        }
+        Batch { payouts, outputs }
+    }
+
+    fn owe(&mut self, due: Due, script: Option<ScriptBuf>, amount: Amount) {
+        if amount == Amount::ZERO {
+            return;
+        }
+        match script {
+            Some(script) if amount >= script.minimal_non_dust() && self.lines.len() < MAX_PAYEES => {
+                self.lines.push(PlanLine { due, script, amount });
+            }
+            _ => self.carried.push((due, amount)),
+        }
+    }
+}
+
+/// Divides an amount that the caps leave room for: what is owed first, then by principal.
+fn divide(amount: Amount, notes: &[(NoteId, &NoteState, ScriptBuf)]) -> Vec<Amount> {
+    let rooms: Vec<u64> = notes.iter().map(|(_, note, _)| note.headroom().to_sat()).collect();
+    let principals: Vec<u64> = notes.iter().map(|(_, note, _)| note.accepted.to_sat()).collect();
+    let owed = notes.iter().zip(&rooms).map(|((_, note, _), room)| note.owed_earned().to_sat().min(*room));
+    let owed: Vec<u64> = owed.collect();
+    let amount = amount.to_sat();
+    let straight = fill(amount, &principals, &rooms);
+    let parts = if straight.iter().zip(&owed).all(|(part, owed)| part >= owed) {
+        straight
+    } else if amount <= owed.iter().sum() {
+        fill(amount, &owed, &owed)
+    } else {
+        let left: Vec<u64> = rooms.iter().zip(&owed).map(|(room, owed)| room - owed).collect();
+        let ahead = fill(amount - owed.iter().sum::<u64>(), &principals, &left);
+        owed.iter().zip(&ahead).map(|(owed, ahead)| owed + ahead).collect()
+    };
+    parts.into_iter().map(Amount::from_sat).collect()
+}
+
+/// Divides by weights, never above the room of each: what is over goes to the others. The rooms hold the amount.
+fn fill(amount: u64, weights: &[u64], rooms: &[u64]) -> Vec<u64> {
+    let mut parts = vec![0; rooms.len()];
+    let mut left = amount;
+    while left > 0 {
+        let open = |at: usize| if parts[at] < rooms[at] { weights[at] } else { 0 };
+        let open: Vec<u64> = (0..rooms.len()).map(open).collect();
+        if open.iter().all(|weight| *weight == 0) {
+            break;
+        }
+        let shares = pro_rata(left, &open);
+        for ((part, share), room) in parts.iter_mut().zip(shares).zip(rooms) {
+            let granted = share.min(room - *part);
+            *part += granted;
+            left -= granted;
+        }
+    }
+    parts
+}
