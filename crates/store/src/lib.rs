@@ -25,6 +25,7 @@ mod shown;
 mod state;
 #[cfg(test)]
 mod tests;
+mod wallet;
 mod words;
 
 pub use apply::{Applied, Cause, MAX_EVICTED, MAX_LIST_BYTES, MAX_PROOFS, Orphan};
