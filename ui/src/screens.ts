@@ -2,7 +2,7 @@
 import type { Component } from 'svelte';
 import type { Route } from './lib/router.svelte';
 
-export type Section = 'home' | 'search' | 'library' | 'studio' | 'settings' | 'playing';
+export type Section = 'home' | 'search' | 'library' | 'studio' | 'wallet' | 'settings' | 'playing';
 
 export interface Screen {
   name: string;
@@ -25,6 +25,7 @@ const SCREENS: Record<string, Entry> = {
   library: ['library', () => import('./screens/Library.svelte')],
   playlist: ['library', () => import('./screens/Playlist.svelte')],
   studio: ['studio', () => import('./screens/Studio.svelte')],
+  wallet: ['wallet', () => import('./screens/Wallet.svelte')],
   settings: ['settings', () => import('./screens/Settings.svelte')],
   welcome: [undefined, () => import('./screens/Welcome.svelte')],
   release: [undefined, () => import('./screens/Release.svelte')],

@@ -12,7 +12,7 @@ const ACCEPTED: Record<Wanted, string> = {
   music: [...MUSIC, ...ARCHIVES, ...IMAGES].map((ending) => `.${ending}`).join(','),
   folder: '',
   image: 'image/jpeg,image/png,image/webp,image/gif',
-  backup: '.age,.txt,text/plain',
+  backup: '.age,.txt,.json,.jsonl,text/plain',
 };
 
 /** Opens the browser's own chooser. */

@@ -46,6 +46,10 @@ export interface Answers {
   seed: api.Seeds;
   stats: api.Stats;
   doctor: api.Doctor;
+  /** By its command: see `askWallet`. */
+  wallet: unknown;
+  /** By its command: see `askMoney`. */
+  money: unknown;
   config_get: api.ConfigValues;
   config_set: api.ConfigValues;
   identity_export: api.IdentityRef;

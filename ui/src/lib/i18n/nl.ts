@@ -1,5 +1,6 @@
 /** Nederlands. */
 import type { Messages } from './index.svelte';
+import { money, moneyFailures } from './money.nl';
 import { settings, welcome } from './settings.nl';
 import { studio } from './studio.nl';
 
@@ -295,6 +296,7 @@ export const nl: Messages = {
   settings,
   welcome,
   studio,
+  money,
   licenses: {
     'CC-BY-4.0': 'Iedereen mag het delen en veranderen, ook voor geld, met de naam van de artiest erbij.',
     'CC-BY-SA-4.0': 'Delen en veranderen mag, ook voor geld, met de naam erbij; wat ervan gemaakt wordt moet net zo vrij zijn.',
@@ -308,6 +310,7 @@ export const nl: Messages = {
   },
   unknownFailure: (code) => `Er ging iets mis (${code}).`,
   failures: {
+    ...moneyFailures,
     app_connection_lost: ['MusicDAO is nu niet bereikbaar.', 'We proberen het vanzelf opnieuw.'],
     unexpected: ['Er ging iets mis in de app.', 'Laad de pagina opnieuw; gebeurt het weer, laat het ons dan weten.'],
     clipboard_refused: ['De browser laat ons niet kopiëren.', 'Selecteer de tekst en kopieer haar zelf.'],

@@ -18,6 +18,9 @@ export interface Config {
   announce_addresses: boolean;
   private_session: boolean;
   notify_releases: boolean;
+  network: string;
+  bitcoin_peers: string[];
+  bitcoin_proxy: string | null;
 }
 
 class Settings {
@@ -38,7 +41,7 @@ class Settings {
     const before = this.values;
     if (before) this.values = { ...before, [key]: value };
     try {
-      await backend().call('config_set', { key, value: String(value) });
+      await backend().call('config_set', { key, value: typeof value === 'object' ? JSON.stringify(value) : String(value) });
       await node.refresh();
     } catch (thrown) {
       if (before && this.values?.[key] === value) this.values = { ...this.values, [key]: before[key] };

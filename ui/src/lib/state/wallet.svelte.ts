@@ -1,0 +1,162 @@
+/** The Bitcoin wallet: how it is, how amounts are shown, and what can be asked about money. */
+import { untrack } from 'svelte';
+import { backend, Failure, type Event } from '../backend';
+import type * as money from '../backend/types';
+import { locale, t } from '../i18n/index.svelte';
+import { figures, type Unit } from '../sats';
+import { toasts } from './toasts.svelte';
+
+/** What each command answers. */
+interface WalletAnswers {
+  create: money.NewWallet;
+  words: { words: string[] };
+  drill: money.Drill;
+  address: money.Receive;
+  parse: money.PayTo;
+  send: money.Sent;
+  bump: money.Sent;
+  history: money.WalletHistory;
+  history_csv: money.TextFile;
+  labels_export: money.TextFile;
+  backup: money.TextFile;
+  coins: money.Coins;
+  labels_import: money.Labels;
+  chain: money.ChainStatus;
+  status: money.WalletStatus;
+}
+
+interface MoneyAnswers {
+  tip: money.Tipped;
+  payments: money.Payments;
+  offer_create: money.Offer;
+  offer_show: money.Offer;
+  offers: money.Offers;
+  invest: money.Invested;
+  notes: money.Notes;
+  payout: money.PaidOut;
+  refund: money.PaidOut;
+  income: money.Income;
+  audit: money.Audit;
+}
+
+type Answer<A, C> = C extends keyof A ? A[C] : unknown;
+/** Blocks can come by the hundred; screens read anew at most this often. */
+const PULSE_MS = 250;
+const KEY = 'musicdao.unit';
+const STIRS: Event['event'][] = ['wallet_changed', 'payment', 'catalogue_changed', 'dropped'];
+
+/** Asks the wallet. */
+export function askWallet<C extends money.WalletCommand>(command: C): Promise<Answer<WalletAnswers, C['command']>> {
+  return backend().call('wallet', command) as Promise<Answer<WalletAnswers, C['command']>>;
+}
+
+/** Asks about money for music. */
+export function askMoney<C extends money.MoneyCommand>(command: C): Promise<Answer<MoneyAnswers, C['command']>> {
+  return backend().call('money', command) as Promise<Answer<MoneyAnswers, C['command']>>;
+}
+
+/** Does what `work` does; a failure is told in words and answers nothing. */
+export async function trying<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (thrown) {
+    toasts.fail(Failure.from(thrown));
+    return undefined;
+  } finally {
+    wallet.changed();
+  }
+}
+
+class Wallet {
+  status = $state.raw<money.WalletStatus>();
+  chain = $state.raw<money.ChainStatus>();
+  failure = $state.raw<Failure>();
+  unit = $state<Unit>('sat');
+  /** Goes up when payments, offers or blocks may have changed: read it in a loader to load again. */
+  pulse = $state(0);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #followers = 0;
+  #stops: (() => void)[] = [];
+
+  /** Hears of money for as long as something that shows it is in sight. */
+  follow = (): (() => void) => {
+    if (this.#followers++ === 0) {
+      this.unit = read() === 'btc' ? 'btc' : 'sat';
+      this.#stops = [
+        backend().onEvent((event) => this.#hear(event)),
+        backend().onConnection((connection) => connection === 'open' && this.changed()),
+      ];
+    }
+    return () => {
+      if (--this.#followers > 0) return;
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      for (const stop of this.#stops) stop();
+    };
+  };
+
+  /** Something about money changed. */
+  changed(): void {
+    // Whoever tells is not who listens.
+    untrack(() => (this.pulse += 1));
+    void this.refresh();
+  }
+
+  refresh = async (): Promise<void> => {
+    try {
+      this.status = await askWallet({ command: 'status' });
+      this.failure = undefined;
+      this.chain = await askWallet({ command: 'chain' });
+    } catch (thrown) {
+      this.failure ??= Failure.from(thrown);
+    }
+  };
+
+  setUnit(unit: Unit): void {
+    this.unit = unit;
+    try {
+      localStorage.setItem(KEY, unit);
+    } catch {
+      // A browser that stores nothing still counts.
+    }
+  }
+
+  #hear(event: Event): void {
+    if (!STIRS.includes(event.event)) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.changed();
+    }, PULSE_MS);
+  }
+}
+
+export const wallet = new Wallet();
+
+function read(): string | null {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}
+
+/** `1,234 sats`, in the chosen unit. */
+export function amount(sat: number): string {
+  const unit = wallet.unit === 'sat' && Math.abs(sat) === 1 ? 'one' : wallet.unit;
+  return `${figures(sat, wallet.unit, locale())}\u00a0${t.money.unit[unit]}`;
+}
+
+/** `2.5 %` of hundredths of a per cent. */
+export function percent(bp: number): string {
+  return (bp / 10_000).toLocaleString(locale(), { style: 'percent', maximumFractionDigits: 2 });
+}
+
+/** A day as people write it. */
+export function day(ms: number): string {
+  return new Date(ms).toLocaleDateString(locale(), { dateStyle: 'medium' });
+}
+
+/** A network's word and what it means. */
+export function networkWords(network: string): string[] {
+  return t.money.networks[network as keyof typeof t.money.networks] ?? [network, ''];
+}
