@@ -57,6 +57,7 @@ pub(crate) fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Chain
     let (announced, announcements) = mpsc::channel(WAITING_ANNOUNCEMENTS);
     let listener = config.unconfirmed.then(|| Listener {
         config: config.clone(),
+        headers: headers.clone(),
         found: of_found.clone(),
         scripts: of_scripts,
         events: events.clone(),
@@ -85,6 +86,7 @@ pub(crate) fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Chain
         attempt: 0,
         quarrels: 0,
         withheld: None,
+        doubted: None,
     };
     tokio::spawn(follower.run());
     let fees = Arc::new(Fees::default());
@@ -131,11 +133,13 @@ struct Follower {
     synced: Option<BlockId>,
     reaching: Vec<(u32, oneshot::Sender<()>)>,
     order: Order,
-    /// Lives since the last that brought anything.
+    /// Lives so far.
     attempt: usize,
     quarrels: u32,
     /// Since when a block that another peer announced is missing.
     withheld: Option<(BlockHash, Instant)>,
+    /// The last such block that did not come from another peer either.
+    doubted: Option<BlockHash>,
 }
 
 /// How a light client's life ended.
@@ -279,13 +283,18 @@ impl Follower {
         self.since.extend(start.map(Since::Height));
     }
 
-    fn stalls(&self, life: &Life) -> bool {
-        let is_silent = !life.idle && life.moved.elapsed() > self.patience.stall;
-        let is_withheld = self.withheld.is_some_and(|(_, at)| at.elapsed() > self.patience.stall);
-        if is_silent || is_withheld {
-            tracing::debug!(is_silent, is_withheld, "the light client stalls");
+    /// Whether this life has to end: nothing is heard, or what another peer knows does not come.
+    fn stalls(&mut self, life: &Life) -> bool {
+        if !life.idle {
+            self.withheld = self.withheld.map(|it| (it.0, Instant::now()));
+            return life.moved.elapsed() > self.patience.stall;
         }
-        is_silent || is_withheld
+        let is_withheld = self.withheld.is_some_and(|(_, at)| at.elapsed() > self.patience.stall);
+        if is_withheld {
+            // Once is enough: it may lie on a branch of less work, which nobody has to follow.
+            self.doubted = self.withheld.take().map(|it| it.0);
+        }
+        is_withheld
     }
 
     /// Obeys a command; false where another life has to.
@@ -350,6 +359,8 @@ impl Follower {
         self.scripts.extend(scripts.into_iter().filter(|it| all.insert(it.clone())));
         self.gossip.send_replace(Arc::new(all));
         self.since.push(since);
+        // The watcher is told when that is seen, even if there is nothing to see.
+        self.synced = None;
     }
 
     /// The lowest height that anyone asked for.
@@ -400,9 +411,6 @@ impl Follower {
             bip157::Event::IndexedFilter(filter) => self.look(filter, life),
             bip157::Event::FiltersSynced(_) => {
                 life.idle = true;
-                life.useful = true;
-                self.attempt = 0;
-                self.status.send_modify(|it| it.faults.clear());
                 return self.go_on(life);
             }
         }
@@ -465,7 +473,9 @@ impl Follower {
         true
     }
 
-    fn all_seen(&mut self, tip: BlockId, life: &Life) {
+    fn all_seen(&mut self, tip: BlockId, life: &mut Life) {
+        life.useful = true;
+        self.status.send_modify(|it| it.faults.clear());
         if self.synced != Some(tip) {
             self.synced = Some(tip);
             self.order.synced(tip);
@@ -526,7 +536,8 @@ impl Follower {
 
     /// Remembers a block that another peer knows and this chain does not, yet.
     fn compare(&mut self, hash: BlockHash) {
-        if self.withheld.is_none() && self.read().height_of(&hash).is_none() {
+        let is_new = self.withheld.is_none() && self.doubted != Some(hash);
+        if is_new && self.read().height_of(&hash).is_none() {
             self.withheld = Some((hash, Instant::now()));
         }
     }

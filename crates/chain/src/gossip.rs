@@ -5,17 +5,19 @@
 //! it a witness of blocks that the light client's peers keep back.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use bitcoin::hashes::Hash;
 use bitcoin::p2p::message::NetworkMessage;
-use bitcoin::p2p::message_blockdata::Inventory;
+use bitcoin::p2p::message_blockdata::{GetHeadersMessage, Inventory};
 use bitcoin::{BlockHash, FeeRate, ScriptBuf, Transaction};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::Config;
 use crate::event::Event;
-use crate::link::Link;
+use crate::headers::Headers;
+use crate::link::{Link, VERSION};
 use crate::peer::PeerAddress;
 
 /// Announcements that are remembered, so that none is asked for twice.
@@ -24,6 +26,7 @@ const REMEMBERED: usize = 50_000;
 /// What a listener needs to know, and where it tells what it heard.
 pub(crate) struct Listener {
     pub(crate) config: Arc<Config>,
+    pub(crate) headers: Arc<RwLock<Headers>>,
     /// Peers that the light client found.
     pub(crate) found: watch::Receiver<Vec<PeerAddress>>,
     pub(crate) scripts: watch::Receiver<Arc<HashSet<ScriptBuf>>>,
@@ -71,6 +74,9 @@ impl Listener {
 
     async fn listen(&mut self, mut link: Link) -> std::io::Error {
         let mut asked = HashSet::new();
+        if let Err(error) = link.send(self.question()).await {
+            return error;
+        }
         loop {
             let heard = match link.receive().await {
                 Ok(message) => self.hear(message, &mut asked).await,
@@ -84,6 +90,13 @@ impl Listener {
         }
     }
 
+    /// Asks for what follows our tip.
+    fn question(&self) -> NetworkMessage {
+        let locator_hashes = self.headers.read().unwrap_or_else(PoisonError::into_inner).locator();
+        let stop_hash = BlockHash::all_zeros();
+        NetworkMessage::GetHeaders(GetHeadersMessage { version: VERSION, locator_hashes, stop_hash })
+    }
+
     async fn hear(
         &mut self,
         message: NetworkMessage,
@@ -91,6 +104,12 @@ impl Listener {
     ) -> Option<NetworkMessage> {
         match message {
             NetworkMessage::Inv(announced) => return self.announcements(announced, asked),
+            NetworkMessage::Headers(headers) => {
+                if let Some(last) = headers.last() {
+                    // A full channel loses it, and the next block comes.
+                    let _ = self.announced.try_send(last.block_hash());
+                }
+            }
             NetworkMessage::Tx(transaction) => self.transaction(transaction).await,
             NetworkMessage::FeeFilter(sat_per_kvb) => {
                 let rate = FeeRate::from_sat_per_kwu(u64::try_from(sat_per_kvb).unwrap_or_default() / 4);
@@ -113,7 +132,7 @@ impl Listener {
         for it in announced {
             match it {
                 // One announcement that is lost in a full channel is followed by the next block's.
-                Inventory::Block(hash) => drop(self.announced.try_send(hash)),
+                Inventory::Block(hash) => _ = self.announced.try_send(hash),
                 Inventory::WTx(_) | Inventory::Transaction(_) if asked.insert(it) => wanted.push(it),
                 _ => (),
             }

@@ -109,6 +109,20 @@ impl Headers {
         self.height_of(&id.hash) == Some(id.height)
     }
 
+    /// Names of blocks from the tip down, ever further apart, by which a peer finds where its chain leaves ours.
+    pub(crate) fn locator(&self) -> Vec<BlockHash> {
+        let (mut height, mut step, mut hashes) = (self.height(), 1, Vec::new());
+        while let Some(id) = self.id(height) {
+            hashes.push(id.hash);
+            if height == self.base.height {
+                break;
+            }
+            height = height.saturating_sub(step).max(self.base.height);
+            step *= 2;
+        }
+        hashes
+    }
+
     /// The median time of a block and the ten before it, in seconds since 1970 (BIP 113).
     pub(crate) fn median_time_past(&self, height: u32) -> Option<u32> {
         let lowest = height.saturating_sub(MEDIAN_SPAN - 1);

@@ -52,6 +52,9 @@ pub use status::{Fault, PeerFault, Phase, Status};
 /// Events that wait for a slow consumer; then the light client's blocks wait, too.
 const WAITING_EVENTS: usize = 64;
 
+/// How long a handshake through a proxy may take: Tor builds a way for it first.
+const THROUGH_PROXY: Duration = Duration::from_secs(20);
+
 /// How the network is reached.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -93,9 +96,10 @@ impl Config {
     }
 
     pub(crate) fn patience(&self) -> Patience {
-        match self.network {
-            Network::Regtest => Patience::NEAR,
-            _ => Patience::FAR,
+        match (self.network, self.proxy) {
+            (Network::Regtest, _) => Patience::NEAR,
+            (_, None) => Patience::FAR,
+            (_, Some(_)) => Patience { handshake: THROUGH_PROXY, ..Patience::FAR },
         }
     }
 }
@@ -122,15 +126,15 @@ impl Patience {
     const NEAR: Self = Self {
         handshake: Duration::from_secs(2),
         answer: Duration::from_secs(3),
-        stall: Duration::from_secs(8),
+        stall: Duration::from_secs(5),
         retry: Duration::from_millis(100),
         retry_most: Duration::from_secs(1),
         rebroadcast: Duration::from_secs(5),
     };
 
-    /// For peers on the Internet, through Tor, too.
+    /// For peers on the Internet.
     const FAR: Self = Self {
-        handshake: Duration::from_secs(15),
+        handshake: Duration::from_secs(5),
         answer: Duration::from_secs(30),
         stall: Duration::from_secs(120),
         retry: Duration::from_secs(1),

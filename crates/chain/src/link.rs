@@ -19,7 +19,7 @@ use crate::peer::PeerAddress;
 use crate::status::Fault;
 
 /// The newest version of the protocol with announcements by witness id (BIP 339).
-const VERSION: u32 = 70016;
+pub(crate) const VERSION: u32 = 70016;
 
 /// Bytes of a message's header: magic, command, length, checksum.
 const ENVELOPE: usize = 24;
@@ -47,6 +47,12 @@ impl Link {
             Self { stream, magic: magic(config.network), heard: Vec::new(), services: ServiceFlags::NONE };
         within(patience, link.shake_hands(relay)).await.ok_or(Fault::OtherNetwork)?;
         Ok(link)
+    }
+
+    /// The other end of a connection that was accepted, before any message.
+    #[cfg(test)]
+    pub(crate) fn accepted(stream: TcpStream, network: Network) -> Self {
+        Self { stream, magic: magic(network), heard: Vec::new(), services: ServiceFlags::NONE }
     }
 
     /// Whether the peer serves compact filters.
@@ -133,7 +139,7 @@ fn magic(network: Network) -> Magic {
     network.bitcoin().magic()
 }
 
-fn version(relay: bool) -> VersionMessage {
+pub(crate) fn version(relay: bool) -> VersionMessage {
     let nowhere = Address::new(&SocketAddr::from(([0, 0, 0, 0], 0)), ServiceFlags::NONE);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     VersionMessage {
