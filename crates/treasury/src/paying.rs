@@ -16,12 +16,14 @@ mod facts;
 mod ledger;
 mod plan;
 mod series;
+#[cfg(test)]
+mod tests;
 mod waterfall;
 
 pub use audit::{Audit, AuditNote, AuditOffer, AuditSplit, AuditStatus};
 pub use book::{Book, MAX_BOOK_WINDOWS, Signed};
 pub use commitment::{Root, Tree, id_of};
-pub use facts::{BlockFacts, Chain, Facts, TxFacts, Watch, script_at};
+pub use facts::{BlockFacts, Facts, TxFacts, Watch};
 pub use ledger::{LATE_AFTER, Ledger, NoteState, NoteStatus, OfferState, Problem, SplitState};
 pub use plan::{Batch, MAX_PAYEES, Plan, PlanError, PlanLine, Reward, Wish};
 pub use series::{Receipt, Series, receipts};

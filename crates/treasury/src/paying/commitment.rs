@@ -12,7 +12,7 @@ use domain::{
     bitcoin::{
         ScriptBuf, Transaction, TxOut,
         opcodes::all::OP_RETURN,
-        script::{Builder, Instruction, PushBytesBuf},
+        script::{Instruction, PushBytesBuf},
     },
     kinds::{MAX_PLACES, Place},
 };
@@ -50,11 +50,15 @@ impl Root {
         Some(Self::top(place.count, &hash))
     }
 
-    /// Returns the script of the output that carries it.
+    /// Returns the data of the OP_RETURN output that carries it.
+    pub fn payload(&self) -> Vec<u8> {
+        [&MAGIC[..], &self.0].concat()
+    }
+
+    /// Returns the script of that output.
     pub fn script(&self) -> ScriptBuf {
-        let payload = [&MAGIC[..], &self.0].concat();
-        let payload = PushBytesBuf::try_from(payload).expect("36 bytes can be pushed");
-        Builder::new().push_opcode(OP_RETURN).push_slice(payload).into_script()
+        let payload = PushBytesBuf::try_from(self.payload()).expect("36 bytes can be pushed");
+        ScriptBuf::new_op_return(payload)
     }
 
     fn read(output: &TxOut) -> Option<Self> {

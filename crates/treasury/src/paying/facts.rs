@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::{
     Network,
     bitcoin::{
-        Amount, Block, BlockHash, ScriptBuf, Transaction, TxOut, Txid, XOnlyPublicKey,
-        bip32::{ChildNumber, Xpub},
+        Amount, Block, BlockHash, ScriptBuf, Transaction, TxOut, Txid,
+        bip32::Xpub,
         secp256k1::{Secp256k1, Verification},
     },
     kinds::{Payee, WINDOW},
@@ -14,6 +14,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use super::{Book, Root};
+use crate::wallet::{Chain, taproot_script};
 
 /// A block of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,15 +50,6 @@ pub struct Facts {
     /// The block up to which all is known.
     pub tip: BlockFacts,
     transactions: Vec<TxFacts>,
-}
-
-/// The two chains of an income account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Chain {
-    /// `/0`: tips and sales.
-    Income,
-    /// `/1`: investments.
-    Principal,
 }
 
 /// The scripts that matter for one artist: every address of every window, and those of whoever is to be paid.
@@ -195,18 +187,9 @@ impl Watch {
         let fresh = self.derived.insert((key, base));
         if fresh {
             for index in base..base.saturating_add(WINDOW) {
-                if let Some(script) = script_at(secp, &key, index) {
-                    self.windows.entry(script).or_insert((chain, index));
-                }
+                self.windows.entry(taproot_script(secp, &key, index)).or_insert((chain, index));
             }
         }
         fresh
     }
-}
-
-/// Returns the script of one address of a chain (BIP 86).
-pub fn script_at(secp: &Secp256k1<impl Verification>, chain: &Xpub, index: u32) -> Option<ScriptBuf> {
-    let child = ChildNumber::from_normal_idx(index).ok()?;
-    let key = chain.derive_pub(secp, &[child]).ok()?;
-    Some(ScriptBuf::new_p2tr(secp, XOnlyPublicKey::from(key.public_key), None))
 }

@@ -9,10 +9,11 @@ use domain::{
 };
 
 use super::{
-    BlockFacts, Book, Chain, Facts, Root, Signed, Terms, TxFacts, Watch,
+    BlockFacts, Book, Facts, Root, Signed, Terms, TxFacts, Watch,
     waterfall::{Flow, Part},
     {add, less},
 };
+use crate::wallet::Chain;
 
 /// How long after it was earned something may wait to be paid before it is late: thirty days of median time.
 pub const LATE_AFTER: u32 = 30 * 24 * 60 * 60;

@@ -1,12 +1,12 @@
 //! What an artist pays next: who gets how much, and the outputs and records that make it so.
 
 use domain::{
-    Network, PeerId, SlotId,
-    bitcoin::{Amount, ScriptBuf, TxOut},
+    Network, PeerId,
+    bitcoin::{Amount, ScriptBuf},
     kinds::{Due, MAX_LINES, NoteId, OfferId, PaymentId, Payout, PayoutLine},
 };
 
-use super::{Ledger, NoteState, Tree, Watch, add, id_of, total, waterfall::pro_rata};
+use super::{Ledger, NoteState, Root, Tree, Watch, add, id_of, total, waterfall::pro_rata};
 
 /// Most payees of one transaction; whoever is over waits for the next.
 pub const MAX_PAYEES: usize = 1_000;
@@ -55,13 +55,13 @@ pub struct PlanLine {
     pub amount: Amount,
 }
 
-/// A plan as outputs of a transaction and as records to sign.
+/// A plan as records to sign, and what their transaction says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// To sign and store before the transaction is sent.
     pub payouts: Vec<Payout>,
-    /// The transaction's first outputs, in this order and nothing between them.
-    pub outputs: Vec<TxOut>,
+    /// What the transaction says, behind the plan's lines: they are its first outputs, in their order.
+    pub root: Root,
 }
 
 /// Says why something cannot be paid.
@@ -222,27 +222,23 @@ impl Plan {
         total(self.lines.iter().map(|line| line.amount))
     }
 
-    /// Makes the outputs, the commitment last, and the records to sign. `salt` gives sixteen random bytes for each.
-    pub fn batch(&self, artist: &PeerId, network: Network, mut salt: impl FnMut() -> [u8; 16]) -> Batch {
-        let lines = (0..).zip(&self.lines).map(|(vout, line)| PayoutLine {
-            due: line.due,
-            vout,
-            amount: line.amount,
-        });
-        let lines: Vec<PayoutLine> = lines.collect();
+    /// Makes the records to sign. `salt` gives sixteen random bytes for each. `None` where nobody is paid.
+    pub fn batch(
+        &self,
+        artist: &PeerId,
+        network: Network,
+        mut salt: impl FnMut() -> [u8; 16],
+    ) -> Option<Batch> {
+        let line = |(vout, line): (u32, &PlanLine)| PayoutLine { due: line.due, vout, amount: line.amount };
+        let lines: Vec<PayoutLine> = (0..).zip(&self.lines).map(line).collect();
         let payout =
             |lines: &[PayoutLine]| Payout { network, salt: salt(), lines: lines.to_vec(), place: None };
         let mut payouts: Vec<Payout> = lines.chunks(MAX_LINES).map(payout).collect();
-        let ids: Vec<SlotId> = payouts.iter().map(|payout| id_of(artist, payout)).collect();
-        let paid = |line: &PlanLine| TxOut { value: line.amount, script_pubkey: line.script.clone() };
-        let mut outputs: Vec<TxOut> = self.lines.iter().map(paid).collect();
-        if let Some(tree) = Tree::of(ids.iter().copied()) {
-            for (payout, id) in payouts.iter_mut().zip(&ids) {
-                payout.place = tree.place(id);
-            }
-            outputs.push(TxOut { value: Amount::ZERO, script_pubkey: tree.root().script() });
+        let tree = Tree::of(payouts.iter().map(|payout| id_of(artist, payout)))?;
+        for payout in &mut payouts {
+            payout.place = tree.place(&id_of(artist, payout));
         }
-        Batch { payouts, outputs }
+        Some(Batch { payouts, root: tree.root() })
     }
 
     fn owe(&mut self, due: Due, script: Option<ScriptBuf>, amount: Amount) {

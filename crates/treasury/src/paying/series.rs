@@ -8,7 +8,8 @@ use domain::{
     kinds::{Payment, PaymentId},
 };
 
-use super::{Book, Chain, Facts, Root, Signed, TxFacts, Watch, add, less};
+use super::{Book, Facts, Root, Signed, TxFacts, Watch, add, less};
+use crate::wallet::Chain;
 
 /// Seconds of a day.
 const DAY: u32 = 24 * 60 * 60;
