@@ -16,8 +16,8 @@ use std::io::IsTerminal;
 
 use link::Link;
 use node::{
+    AssetSize,
     api::{ApiError, Request, Response},
-    domain::BlobHash,
 };
 use page::{Message, Page, Words};
 use tauri::{
@@ -71,8 +71,8 @@ async fn rpc(link: State<'_, Link>, request: Request) -> Result<Response, ApiErr
 
 /// Loads an image or a waveform.
 #[tauri::command]
-async fn asset(link: State<'_, Link>, hash: BlobHash) -> Result<Bytes, ApiError> {
-    Ok(Bytes::new(link.api().await?.asset(hash).await?.bytes.to_vec()))
+async fn asset(link: State<'_, Link>, name: String, size: AssetSize) -> Result<Bytes, ApiError> {
+    Ok(Bytes::new(link.api().await?.asset(name.parse()?, size).await?.bytes.to_vec()))
 }
 
 /// Tells the page from now on what happens, in place of the page before it.

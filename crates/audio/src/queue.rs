@@ -228,6 +228,22 @@ impl<T> Queue<T> {
         self.current = current.and_then(|id| self.index(id));
     }
 
+    /// Returns the places of the entries in the order to return to, while shuffled: what [`Queue::resume_shuffled`]
+    /// takes.
+    pub fn unshuffled(&self) -> Option<Vec<usize>> {
+        Some(self.unshuffled.as_ref()?.iter().filter_map(|id| self.index(*id)).collect())
+    }
+
+    /// Makes a queue that was filled in shuffled order a shuffled one: these are the places of its entries in the order
+    /// to return to. Places that it does not have, or that are told twice, are passed over, and entries that are not
+    /// told come last.
+    pub fn resume_shuffled(&mut self, places: impl IntoIterator<Item = usize>) {
+        let mut left: Vec<Option<EntryId>> = self.entries.iter().map(|entry| Some(entry.id)).collect();
+        let told: Vec<EntryId> =
+            places.into_iter().filter_map(|place| left.get_mut(place).and_then(Option::take)).collect();
+        self.unshuffled = Some(told.into_iter().chain(left.into_iter().flatten()).collect());
+    }
+
     fn index(&self, id: EntryId) -> Option<usize> {
         self.entries.iter().position(|entry| entry.id == id)
     }
@@ -277,6 +293,26 @@ mod tests {
         let mut queue = Queue::default();
         queue.replace(0..count, 0);
         queue
+    }
+
+    #[test]
+    fn a_shuffled_queue_is_taken_up_again_and_returns_to_its_order() {
+        let mut before = queue(50);
+        before.shuffle(7);
+        let items: Vec<usize> = before.entries().iter().map(|entry| entry.item).collect();
+        let order = before.unshuffled().unwrap();
+        let mut after = Queue::default();
+        after.replace(items.iter().copied(), 0);
+        assert_eq!(after.unshuffled(), None);
+        after.resume_shuffled(order);
+        assert!(after.is_shuffled());
+        assert_eq!(after.current().unwrap().item, items[0]);
+        after.unshuffle();
+        let items: Vec<usize> = after.entries().iter().map(|entry| entry.item).collect();
+        assert_eq!(items, (0..50).collect::<Vec<_>>());
+        let mut odd = queue(3);
+        odd.resume_shuffled([2, 9, 2]);
+        assert_eq!(odd.unshuffled(), Some(vec![2, 0, 1]), "what is wrong in it does no harm");
     }
 
     fn items(queue: &Queue<usize>) -> Vec<usize> {

@@ -309,7 +309,7 @@ impl Human for Blocked {
                 .to_owned();
         }
         let blocked = self.blocked.iter().map(|entry| [entry.kind.clone(), short(&entry.id)]);
-        let lists = self.lists.iter().map(|list| ["by the list".to_owned(), short(list)]);
+        let lists = self.lists.iter().map(|one| ["by the list".to_owned(), short(&one.list)]);
         table([Left("KIND"), Left("ID")], blocked.chain(lists))
     }
 }

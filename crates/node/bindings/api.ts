@@ -77,9 +77,9 @@ export type Blocked = {
  */
 blocked: Array<BlockedId>, 
 /**
- * The slots of the lists that are subscribed to.
+ * The lists of others that are subscribed to.
  */
-lists: Array<string>, 
+lists: Array<FollowedList>, 
 /**
  * After sharing: the slot of the list, by which others subscribe to it.
  */
@@ -350,7 +350,7 @@ artist: string, } | { "event": "release_gone",
 /**
  * Which.
  */
-release_id: string, } | { "event": "catalogue_changed" } | { "event": "peer_up", 
+release_id: string, } | { "event": "catalogue_changed" } | { "event": "library_changed" } | { "event": "peer_up", 
 /**
  * Who.
  */
@@ -375,6 +375,10 @@ result: SearchResult, } | { "event": "job_ended",
  * The job's name.
  */
 job: string, 
+/**
+ * The release that came of it, where one was published.
+ */
+release_id: string | null, 
 /**
  * Why it came to nothing.
  */
@@ -416,6 +420,31 @@ name: string | null,
  * Whether everybody may know.
  */
 public: boolean, };
+
+/**
+ * Somebody's list, of which everything is blocked here, too.
+ */
+export type FollowedList = { 
+/**
+ * The list's slot.
+ */
+list: string, 
+/**
+ * Its name; none where it was withdrawn or is not known any more.
+ */
+name: string | null, 
+/**
+ * Who keeps it.
+ */
+author_id: string | null, 
+/**
+ * The name of their profile.
+ */
+author: string | null, 
+/**
+ * How many things it names.
+ */
+count: number, };
 
 /**
  * Whom this node follows.

@@ -374,6 +374,8 @@ pub enum Event {
     },
     /// Tags, likes or profiles have changed.
     CatalogueChanged,
+    /// What is saved, listed, followed, hidden, blocked, kept or played here has changed.
+    LibraryChanged,
     /// Somebody connected.
     PeerUp {
         /// Who.
@@ -401,6 +403,9 @@ pub enum Event {
     JobEnded {
         /// The job's name.
         job: JobId,
+        /// The release that came of it, where one was published.
+        #[ts(as = "Option<String>")]
+        release_id: Option<ReleaseId>,
         /// Why it came to nothing.
         error: Option<ApiError>,
     },
@@ -1019,12 +1024,28 @@ pub enum BlockCommand {
 pub struct Blocked {
     /// In order of id.
     pub blocked: Vec<BlockedId>,
-    /// The slots of the lists that are subscribed to.
+    /// The lists of others that are subscribed to.
     #[serde(default)]
-    pub lists: Vec<String>,
+    pub lists: Vec<FollowedList>,
     /// After sharing: the slot of the list, by which others subscribe to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<String>,
+}
+
+/// Somebody's list, of which everything is blocked here, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct FollowedList {
+    /// The list's slot.
+    pub list: String,
+    /// Its name; none where it was withdrawn or is not known any more.
+    pub name: Option<String>,
+    /// Who keeps it.
+    #[ts(as = "Option<String>")]
+    pub author_id: Option<PeerId>,
+    /// The name of their profile.
+    pub author: Option<String>,
+    /// How many things it names.
+    pub count: u64,
 }
 
 /// One blocked thing.

@@ -15,7 +15,7 @@ use peer::Input;
 use tokio::sync::Mutex;
 
 use crate::{
-    api::{ApiError, Blocked, BlockedId, Event},
+    api::{ApiError, Blocked, BlockedId, Event, FollowedList},
     node::Inner,
 };
 
@@ -52,8 +52,30 @@ impl Wishes {
 pub(crate) async fn list(node: &Inner) -> Result<Blocked, ApiError> {
     let mut entries = node.store.blocked().await?;
     entries.sort();
-    let lists = load(node).await?.lists.into_keys().collect();
+    let lists = followed(node, load(node).await?.lists).await?;
     Ok(Blocked { blocked: entries.iter().map(name).collect(), lists, shared: None })
+}
+
+/// Describes the lists that are subscribed to, as far as they are known.
+async fn followed(node: &Inner, lists: BTreeMap<String, Vec<String>>) -> Result<Vec<FollowedList>, ApiError> {
+    let mut followed = Vec::with_capacity(lists.len());
+    for (list, entries) in lists {
+        let record = match list.parse::<SlotId>() {
+            Ok(slot) => node.store.record(&slot).await?,
+            Err(_) => None,
+        };
+        let author_id = record.as_ref().map(|record| record.author);
+        let body = record.and_then(|record| record.read::<BlockList>().ok().flatten());
+        let names = node.store.names(author_id.as_slice()).await?;
+        followed.push(FollowedList {
+            list,
+            name: body.map(|body| body.name),
+            author_id,
+            author: names.into_iter().next().map(|(_, name)| name),
+            count: entries.len() as u64,
+        });
+    }
+    Ok(followed)
 }
 
 /// Blocks what an id names: a release, a file or an artist, whichever is known here; else all three.

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::BlobHash;
 use tokio::sync::mpsc;
 
 use crate::{
     api::{ApiError, Event, Request, Response},
-    asset::{self, Asset},
+    asset::{self, Asset, AssetName, AssetSize},
     careful, catalogue, doctor, downloads, library, lyrics,
     node::{Inner, NodeHandle},
     publish,
@@ -30,7 +29,15 @@ impl Api for NodeHandle {
     async fn call(&self, request: Request) -> Result<Response, ApiError> {
         // On a task of its own: a caller that goes away does not cut work in two.
         let inner = self.inner.clone();
-        let work = tokio::spawn(async move { inner.answer(request).await });
+        let changes = request.changes_library();
+        let work = tokio::spawn(async move {
+            let answer = inner.clone().answer(request).await;
+            if changes {
+                // After a failure, too: some have done a part before it.
+                inner.hub.tell(&Event::LibraryChanged);
+            }
+            answer
+        });
         work.await
             .map_err(|error| ApiError::new("internal", format!("the request failed inside: {error}")))?
     }
@@ -39,9 +46,9 @@ impl Api for NodeHandle {
         Ok(self.inner.hub.listen())
     }
 
-    async fn asset(&self, hash: BlobHash) -> Result<Asset, ApiError> {
+    async fn asset(&self, name: AssetName, size: AssetSize) -> Result<Asset, ApiError> {
         let inner = self.inner.clone();
-        let work = tokio::spawn(async move { asset::load(&inner, hash).await });
+        let work = tokio::spawn(async move { asset::load(&inner, name, size).await });
         work.await
             .map_err(|error| ApiError::new("internal", format!("the request failed inside: {error}")))?
     }

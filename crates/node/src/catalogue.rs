@@ -127,6 +127,11 @@ pub(crate) async fn tags(store: &Store, release: &ReleaseId) -> Result<Tags, Api
 pub(crate) async fn profile(store: &Store, own: PeerId, peer: PeerId) -> Result<Profile, ApiError> {
     let profile = written(store, peer).await?.unwrap_or_default();
     let page = store.artist(&peer).await?;
+    let followed = match &page {
+        Some(page) => page.followed,
+        // Somebody can be followed before anything of theirs is known.
+        None => store.followed(store::MAX_LIMIT).await?.iter().any(|followed| followed.artist == peer),
+    };
     Ok(Profile {
         peer_id: peer,
         name: Some(profile.name).filter(|name| !name.is_empty()),
@@ -135,7 +140,7 @@ pub(crate) async fn profile(store: &Store, own: PeerId, peer: PeerId) -> Result<
         avatar: profile.avatar.map(|blob| blob.hash),
         releases: page.as_ref().map_or(0, |page| page.releases.into()),
         followers: page.as_ref().map_or(0, |page| page.followers.into()),
-        followed: page.is_some_and(|page| page.followed),
+        followed,
         mine: peer == own,
         reports: careful::reports(store, own, None, peer).await?,
     })

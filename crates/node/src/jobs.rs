@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::ReleaseId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +41,7 @@ pub(crate) struct Job {
     hub: Arc<Hub>,
     cancelled: CancellationToken,
     told: Mutex<Option<Instant>>,
+    made: Mutex<Option<ReleaseId>>,
     error: Mutex<Option<ApiError>>,
 }
 
@@ -69,6 +71,7 @@ impl Jobs {
             hub: hub.clone(),
             cancelled,
             told: Mutex::default(),
+            made: Mutex::default(),
             error: Mutex::default(),
         })
     }
@@ -122,6 +125,11 @@ impl Job {
             running.progress = Some(progress.clone());
         }
         self.hub.tell(&Event::Progress(progress));
+    }
+
+    /// Notes the release that came of the work, which is told with its end.
+    pub(crate) fn made(&self, release: ReleaseId) {
+        *self.made.lock().expect("no holder panics") = Some(release);
     }
 
     /// Notes how the work ended, which is told once this is dropped.
@@ -186,7 +194,8 @@ impl Drop for Job {
         if let Some(name) = &self.name {
             self.jobs.running().remove(name);
             let error = self.error.lock().expect("no holder panics").take();
-            self.hub.tell(&Event::JobEnded { job: name.clone(), error });
+            let release_id = self.made.lock().expect("no holder panics").take();
+            self.hub.tell(&Event::JobEnded { job: name.clone(), release_id, error });
         }
     }
 }
@@ -216,7 +225,10 @@ mod tests {
         drop(job);
         assert!(jobs.list().jobs.is_empty());
         assert!(matches!(events.recv().await, Some(Event::Progress(_))));
-        assert_eq!(events.recv().await, Some(Event::JobEnded { job: "one".into(), error: Some(error) }));
+        assert_eq!(
+            events.recv().await,
+            Some(Event::JobEnded { job: "one".into(), release_id: None, error: Some(error) })
+        );
         assert_eq!(jobs.cancel("one").unwrap_err().code, "job_unknown");
     }
 }

@@ -10,6 +10,7 @@ mod cache;
 mod calls;
 mod careful;
 mod catalogue;
+mod changes;
 mod config;
 mod doctor;
 mod downloads;
@@ -42,7 +43,7 @@ mod unpack;
 mod unsigned;
 mod upkeep;
 
-pub use asset::Asset;
+pub use asset::{Asset, AssetName, AssetSize};
 pub use config::{Config, RelayPolicy, Settings};
 pub use domain;
 pub use folder::set_aside_database;

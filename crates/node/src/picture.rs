@@ -20,6 +20,14 @@ const MAX_DECODED: u64 = 512 << 20;
 const SIDE: u32 = 1_400;
 /// How well it is encoded, of 100: the best that is small enough.
 const QUALITIES: [u8; 3] = [88, 70, 50];
+/// Side of a picture as lists show it: twice the widest card, for screens with small pixels.
+const SMALL_SIDE: u32 = 400;
+/// How well it is encoded, of 100.
+const SMALL_QUALITY: u8 = 82;
+/// A picture of at most that side and so many bytes is small already.
+const SMALL_ENOUGH: usize = 64 << 10;
+/// Most memory for decoding a picture of which a small one is made: others choose what is decoded.
+const SMALL_DECODED: u64 = 128 << 20;
 /// Side that a picture is reduced to before its colours are counted.
 const SAMPLE: u32 = 64;
 /// Parts of the circle of hues.
@@ -64,27 +72,52 @@ pub(crate) fn cover(bytes: Bytes) -> Result<Cover, ApiError> {
     Ok(Cover { bytes, accent })
 }
 
+/// Makes a picture as lists show it. One that would take too much memory stays as it is.
+///
+/// # Errors
+/// `not_an_image`.
+pub(crate) fn small(bytes: Bytes) -> Result<Bytes, ApiError> {
+    let image = match decode_within(&bytes, SMALL_DECODED) {
+        Ok(image) => image,
+        Err(image::ImageError::Limits(_)) => return Ok(bytes),
+        Err(error) => return Err(not_an_image(&error)),
+    };
+    if image.width().max(image.height()) <= SMALL_SIDE && bytes.len() <= SMALL_ENOUGH {
+        return Ok(bytes);
+    }
+    encode(&image.thumbnail(SMALL_SIDE, SMALL_SIDE).to_rgb8(), SMALL_QUALITY)
+}
+
 fn decode(bytes: &[u8]) -> Result<DynamicImage, ApiError> {
+    decode_within(bytes, MAX_DECODED).map_err(|error| not_an_image(&error))
+}
+
+fn decode_within(bytes: &[u8], memory: u64) -> Result<DynamicImage, image::ImageError> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = Limits::no_limits();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
-    limits.max_alloc = Some(MAX_DECODED);
+    limits.max_alloc = Some(memory);
     reader.limits(limits);
-    reader.decode().map_err(|error| not_an_image(&error))
+    reader.decode()
+}
+
+fn encode(image: &RgbImage, quality: u8) -> Result<Bytes, ApiError> {
+    let mut bytes = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
+    encoder.encode_image(image).map_err(|error| not_an_image(&error))?;
+    Ok(bytes.into())
 }
 
 fn smaller(image: &DynamicImage) -> Result<Bytes, ApiError> {
     let small = image.resize(SIDE, SIDE, FilterType::CatmullRom).to_rgb8();
-    let mut bytes = Vec::new();
+    let mut bytes = Bytes::new();
     for quality in QUALITIES {
-        bytes.clear();
-        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
-        encoder.encode_image(&small).map_err(|error| not_an_image(&error))?;
+        bytes = encode(&small, quality)?;
         if bytes.len() as u64 <= MAX_ASSET {
             break;
         }
     }
-    Ok(bytes.into())
+    Ok(bytes)
 }
 
 fn not_an_image(error: &image::ImageError) -> ApiError {
@@ -151,6 +184,21 @@ mod tests {
         assert!(small.len() as u64 <= MAX_ASSET && small.starts_with(b"\xFF\xD8\xFF"));
         let fine = picture(64, noise);
         assert_eq!(cover(fine.clone().into()).unwrap().bytes, fine);
+    }
+
+    #[test]
+    fn lists_show_a_small_copy_of_what_is_not_small_already() {
+        let ramp = |x: u32, y: u32| [x as u8, y as u8, (x ^ y) as u8];
+        let large = small(picture(1_000, ramp).into()).unwrap();
+        let shown = decode(&large).unwrap();
+        assert_eq!((shown.width(), shown.height()), (SMALL_SIDE, SMALL_SIDE));
+        assert!(large.len() < SMALL_ENOUGH, "{} bytes", large.len());
+        let tiny = Bytes::from(picture(64, ramp));
+        assert_eq!(small(tiny.clone()).unwrap(), tiny);
+        // A few bytes that would be 200 MB once decoded are nobody's to decode here.
+        let bomb = Bytes::from(picture(8_500, |_, _| [7; 3]));
+        assert_eq!(small(bomb.clone()).unwrap(), bomb);
+        assert_eq!(small(Bytes::from_static(b"no picture")).unwrap_err().code, "not_an_image");
     }
 
     #[test]

@@ -171,8 +171,9 @@ impl Inner {
             let item = Item::from(item);
             let played_ms = u32::try_from(position.as_millis()).unwrap_or(u32::MAX);
             let played = store::Played { item, at: unix_ms(), played_ms, finished };
-            if let Err(error) = node.store.played(&played).await {
-                tracing::warn!(%error, "the history could not be written");
+            match node.store.played(&played).await {
+                Ok(_) => node.hub.tell(&api::Event::LibraryChanged),
+                Err(error) => tracing::warn!(%error, "the history could not be written"),
             }
         };
         // Called from the player's threads, which are not the runtime's.

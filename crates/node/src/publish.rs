@@ -98,6 +98,7 @@ pub(crate) async fn publish(
     job.check()?;
     let record = node.driver.publish(release).await?;
     unsigned.signed();
+    job.made(record.slot);
     discard(node, &request, &sources);
     let tracks = (1..).zip(&tracks).map(|(number, track)| api::TrackInfo {
         have: track.blob.size,

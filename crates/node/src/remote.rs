@@ -11,7 +11,6 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::BlobHash;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{StatusCode, client::conn::http1, header};
@@ -24,7 +23,7 @@ use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 use crate::{
     api::{ApiError, Event, Request, Response},
-    asset::{Asset, MAX_ASSET},
+    asset::{Asset, AssetName, AssetSize, MAX_ASSET},
     server::{self, Address, ClientFrame, ClientRequest, ServerFrame},
     shell::{Api, EVENT_BACKLOG},
 };
@@ -60,14 +59,18 @@ impl Remote {
         Some(Self { address, shared, outgoing })
     }
 
-    async fn load(&self, hash: BlobHash) -> Result<(StatusCode, Bytes), hyper::Error> {
+    async fn load(&self, name: AssetName, size: AssetSize) -> Result<(StatusCode, Bytes), hyper::Error> {
         let Ok(stream) = TcpStream::connect(self.address.addr).await else {
             return Ok((StatusCode::BAD_GATEWAY, Bytes::new()));
         };
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // It ends with the sender.
         tokio::spawn(connection);
-        let request = hyper::Request::get(format!("/asset/{hash}"))
+        let wanted = match size {
+            AssetSize::Whole => "",
+            AssetSize::Small => "?size=small",
+        };
+        let request = hyper::Request::get(format!("/asset/{name}{wanted}"))
             .header(header::HOST, self.address.addr.to_string())
             .header(header::AUTHORIZATION, format!("Bearer {}", self.address.token))
             .body(Empty::<Bytes>::new())
@@ -104,8 +107,8 @@ impl Api for Remote {
         Ok(events)
     }
 
-    async fn asset(&self, hash: BlobHash) -> Result<Asset, ApiError> {
-        match self.load(hash).await {
+    async fn asset(&self, name: AssetName, size: AssetSize) -> Result<Asset, ApiError> {
+        match self.load(name, size).await {
             Ok((StatusCode::OK, bytes)) => Ok(Asset::of(bytes)),
             Ok((_, bytes)) => Err(serde_json::from_slice(&bytes).unwrap_or_else(|_| gone())),
             Err(_) => Err(gone()),

@@ -26,6 +26,9 @@ pub(crate) struct Resumed {
     position_ms: u64,
     volume: f32,
     repeat: Repeat,
+    /// The places in the queue as it is kept, in the order to return to; none where it is not shuffled.
+    #[serde(default)]
+    unshuffled: Option<Vec<usize>>,
     pub(crate) replay_gain: GainMode,
     pub(crate) crossfade: f32,
     pub(crate) device: Option<String>,
@@ -48,11 +51,16 @@ impl Resumed {
         let current = state.entry.as_ref().map(|entry| entry.id);
         let rested =
             resting.filter(|(id, _)| Some(*id) == current).map_or(Duration::ZERO, |(_, position)| position);
-        let (queue, index, repeat) = player.queue(|queue| {
+        let (queue, index, repeat, unshuffled) = player.queue(|queue| {
             let at = queue.entries().iter().position(|entry| Some(entry.id) == current).unwrap_or(0);
             let first = at.saturating_sub(BEFORE);
             let kept = queue.entries().iter().skip(first).take(if private { 0 } else { MAX_ENTRIES });
-            (kept.map(|entry| entry.item).collect(), at - first, queue.repeat())
+            let kept: Vec<QueueItem> = kept.map(|entry| entry.item).collect();
+            let places = first..first + kept.len();
+            let order = queue.unshuffled().map(|order| {
+                order.into_iter().filter(|place| places.contains(place)).map(|place| place - first).collect()
+            });
+            (kept, at - first, queue.repeat(), order)
         });
         let (replay_gain, crossfade, device) = chosen;
         Self {
@@ -61,6 +69,7 @@ impl Resumed {
             position_ms: millis(state.position.max(rested)),
             volume: state.volume,
             repeat: repeat.into(),
+            unshuffled,
             replay_gain,
             crossfade,
             device,
@@ -73,6 +82,9 @@ impl Resumed {
         let current = player.edit(|queue: &mut Queue<QueueItem>| {
             queue.set_repeat(self.repeat.into());
             queue.replace(self.queue.iter().copied(), self.index);
+            if let Some(order) = &self.unshuffled {
+                queue.resume_shuffled(order.iter().copied());
+            }
             queue.current().map(|entry| entry.id)
         });
         Some((current?, Duration::from_millis(self.position_ms)))

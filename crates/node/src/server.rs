@@ -38,6 +38,8 @@ pub use web::{Page, Web};
 const MAX_REQUEST_LEN: usize = 1 << 20;
 /// Requests of one client that are worked on at once; further ones wait.
 const MAX_CONCURRENT: usize = 64;
+/// Characters of the reason why a request cannot be read.
+const MAX_REASON: usize = 200;
 /// The file in the data folder that says where the daemon listens.
 const ADDRESS_FILE: &str = "daemon.json";
 
@@ -194,8 +196,8 @@ async fn read(api: Arc<dyn Api>, mut stream: SplitStream<WebSocket>, sender: mps
         let frame: ClientFrame = match serde_json::from_str(&text) {
             Ok(frame) => frame,
             Err(error) => {
-                let error = ApiError::new("bad_request", format!("the request cannot be read: {error}"));
-                let _ = sender.send(ServerFrame::Error { id: 0, error }).await;
+                // The client is gone: nobody waits for the answer.
+                let _ = sender.send(refusal(&text, &error)).await;
                 continue;
             }
         };
@@ -219,6 +221,31 @@ async fn read(api: Arc<dyn Api>, mut stream: SplitStream<WebSocket>, sender: mps
     }
 }
 
+/// Refuses what cannot be read, by its own id where that can be: whoever asked waits for it.
+fn refusal(text: &str, error: &serde_json::Error) -> ServerFrame {
+    /// As much of a frame as any version has.
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Asked {
+        id: u64,
+        call: Call,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Call {
+        method: Option<String>,
+    }
+    let id_alone = || {
+        let frame = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+        Asked { id: frame["id"].as_u64().unwrap_or_default(), call: Call::default() }
+    };
+    let Asked { id, call } = serde_json::from_str(text).unwrap_or_else(|_| id_alone());
+    let asked = call.method.map_or_else(String::new, |method| format!(" `{method:.40}`"));
+    let why: String = error.to_string().chars().take(MAX_REASON).collect();
+    let message = format!("the request{asked} is not understood by this version: {why}");
+    ServerFrame::Error { id, error: ApiError::new("bad_request", message) }
+}
+
 async fn answer(api: Arc<dyn Api>, id: u64, request: Request, sender: mpsc::Sender<ServerFrame>) {
     let frame = match api.call(request).await {
         Ok(response) => ServerFrame::Ok { id, response: Box::new(response) },
@@ -235,5 +262,33 @@ async fn forward(api: Arc<dyn Api>, sender: mpsc::Sender<ServerFrame>) {
         if sender.send(ServerFrame::Event(Box::new(event))).await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> (u64, String) {
+        let error = serde_json::from_str::<ClientFrame>(text).unwrap_err();
+        let ServerFrame::Error { id, error } = refusal(text, &error) else { panic!("it is refused") };
+        assert_eq!(error.code, "bad_request");
+        (id, error.message)
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_by_its_own_id() {
+        let (id, message) = refused(r#"{"id":7,"call":{"method":"dance"}}"#);
+        assert!(id == 7 && message.contains("`dance`"), "{message}");
+        assert_eq!(refused(r#"{"id":8,"call":{"method":"show","params":{"release":"x"}}}"#).0, 8);
+        assert_eq!(refused(r#"{"id":9,"call":[]}"#).0, 9);
+        assert_eq!(refused(r#"{"id":10}"#).0, 10);
+        for nameless in
+            ["", "null", "[]", r#"{"id":-1}"#, r#"{"id":"7","call":{"method":"dance"}}"#, "{\"id\":7"]
+        {
+            assert_eq!(refused(nameless).0, 0, "{nameless}");
+        }
+        let long = format!(r#"{{"id":1,"call":{{"method":"{}"}}}}"#, "x".repeat(100_000));
+        assert!(refused(&long).1.len() < 400);
     }
 }

@@ -3,11 +3,10 @@
 use std::{io, sync::Arc};
 
 use async_trait::async_trait;
-use domain::BlobHash;
 use tokio::sync::mpsc;
 
 use crate::{
-    Asset,
+    Asset, AssetName, AssetSize,
     api::{ApiError, Event, Request, Response},
 };
 
@@ -26,11 +25,13 @@ pub trait Api: Send + Sync {
     /// Listens to events from now on. Dropping the receiver ends it.
     async fn events(&self) -> Result<mpsc::Receiver<Event>, ApiError>;
 
-    /// Loads an image or a waveform that something shown names, from the disk or from whoever has it.
+    /// Loads an image or a waveform that something shown names, from the disk or from whoever has it; or the cover
+    /// within a private file.
     ///
     /// # Errors
-    /// `asset_unknown` where nothing shown names it, `asset_too_large`, `asset_timed_out`, and those of fetching.
-    async fn asset(&self, hash: BlobHash) -> Result<Asset, ApiError>;
+    /// `asset_unknown` where nothing shown names it, `asset_too_large`, `asset_timed_out`, `not_an_image` where a small
+    /// picture cannot be made, and those of fetching.
+    async fn asset(&self, name: AssetName, size: AssetSize) -> Result<Asset, ApiError>;
 }
 
 impl ApiError {

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Local, PNG, until};
 use node::{
-    Api, Page, Remote, Server, Web,
+    Api, AssetName, AssetSize, Page, Remote, Server, Web,
     api::{
         Event, HideCommand, HideTarget, LibraryCommand, PlayerCommand, PlaylistCommand, ProfileEdit, Publish,
         QueueItem, ReleaseQuery, Repeat, ReportReason, Request, Response,
@@ -273,20 +273,27 @@ async fn a_cover_comes_as_bytes_from_the_disk_and_from_peers() {
         panic!()
     };
     let hash = detail.release.cover.unwrap();
-    let asset = artist.node.asset(hash).await.unwrap();
+    let asset = artist.node.asset(AssetName::Blob(hash), AssetSize::Whole).await.unwrap();
     assert_eq!((&asset.bytes[..], asset.mime), (PNG, "image/png"));
-    let waveform = artist.node.asset(detail.waveforms.unwrap()).await.unwrap();
+    let waveform =
+        artist.node.asset(AssetName::Blob(detail.waveforms.unwrap()), AssetSize::Whole).await.unwrap();
     assert_eq!((waveform.bytes.len(), waveform.mime), (200, "application/octet-stream"));
     // A song is not handed out that way.
-    assert_eq!(artist.node.asset(release.tracks[0].blob).await.unwrap_err().code, "asset_unknown");
+    assert_eq!(
+        artist.node.asset(AssetName::Blob(release.tracks[0].blob), AssetSize::Whole).await.unwrap_err().code,
+        "asset_unknown"
+    );
 
     let Response::Invite(invite) = artist.ask(Request::Invite).await else { panic!() };
     let listener = Local::start(Vec::new()).await;
     let mut events = listener.node.events().await.unwrap();
-    assert_eq!(listener.node.asset(hash).await.unwrap_err().code, "asset_unknown");
+    assert_eq!(
+        listener.node.asset(AssetName::Blob(hash), AssetSize::Whole).await.unwrap_err().code,
+        "asset_unknown"
+    );
     listener.ask(Request::Join { invite: invite.invite }).await;
     until(&mut events, |event| matches!(event, Event::Release { .. }).then_some(())).await;
-    assert_eq!(listener.node.asset(hash).await.unwrap(), asset);
+    assert_eq!(listener.node.asset(AssetName::Blob(hash), AssetSize::Whole).await.unwrap(), asset);
 }
 
 /// Asks the daemon's socket as a browser, or something that pretends to be one, would.
@@ -357,8 +364,12 @@ async fn a_browser_gets_the_page_and_with_the_token_the_images() {
 
     // The daemon's client reads them the same way.
     let remote = Remote::connect(&local.data()).await.unwrap();
-    assert_eq!(remote.asset(hash).await.unwrap(), local.node.asset(hash).await.unwrap());
-    let unknown = remote.asset("0".repeat(64).parse().unwrap()).await.unwrap_err();
+    assert_eq!(
+        remote.asset(AssetName::Blob(hash), AssetSize::Whole).await.unwrap(),
+        local.node.asset(AssetName::Blob(hash), AssetSize::Whole).await.unwrap()
+    );
+    let unknown =
+        remote.asset(AssetName::Blob("0".repeat(64).parse().unwrap()), AssetSize::Whole).await.unwrap_err();
     assert_eq!(unknown.code, "asset_unknown");
 
     drop(server);

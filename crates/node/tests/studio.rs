@@ -11,7 +11,7 @@ use std::{
 
 use common::{Local, PNG, until, wav};
 use node::{
-    Api, Server, Web,
+    Api, AssetName, AssetSize, Server, Web,
     api::{
         Credit, Draft, Event, Publish, PublishTrack, QueueItem, ReleaseDetail, ReleaseQuery, Request,
         Response,
@@ -67,7 +67,7 @@ async fn a_folder_becomes_a_draft_and_the_edited_table_a_release() {
     let cover = draft.cover.unwrap();
     assert_eq!(cover.accent, Some(0xE0_30_20));
     assert_eq!(
-        local.node.asset(cover.hash).await.unwrap().bytes,
+        local.node.asset(AssetName::Blob(cover.hash), AssetSize::Whole).await.unwrap().bytes,
         PNG,
         "the cover is shown before it is published"
     );
@@ -98,7 +98,8 @@ async fn a_folder_becomes_a_draft_and_the_edited_table_a_release() {
         (detail.collaborators[0].name.as_str(), detail.release.tags[0].as_str()),
         ("Bo", "field-recording")
     );
-    let waveforms = local.node.asset(detail.waveforms.unwrap()).await.unwrap().bytes;
+    let waveforms =
+        local.node.asset(AssetName::Blob(detail.waveforms.unwrap()), AssetSize::Whole).await.unwrap().bytes;
     assert!(waveforms.len() == 400 && waveforms.iter().all(|peak| *peak > 50), "the tone never stops");
     assert_eq!(drafts(&local), 0, "what was kept for the draft is gone");
 }
@@ -116,7 +117,8 @@ async fn a_release_is_edited_and_keeps_its_id_and_what_is_not_said() {
     let after = show(&local, release).await;
     assert_eq!(after.release.title, "Better");
     assert_eq!((&after.tracks, after.release.accent), (&before.tracks, before.release.accent));
-    let waveforms = local.node.asset(after.waveforms.unwrap()).await.unwrap();
+    let waveforms =
+        local.node.asset(AssetName::Blob(after.waveforms.unwrap()), AssetSize::Whole).await.unwrap();
 
     let kept = |track, title: Option<&str>| PublishTrack {
         track: Some(track),
@@ -129,7 +131,7 @@ async fn a_release_is_edited_and_keeps_its_id_and_what_is_not_said() {
     let last = show(&local, release).await;
     assert_eq!(titles(&last), ["02 second", "third", "Renamed"]);
     assert_eq!((last.release.cover, last.release.accent), (None, None));
-    let again = local.node.asset(last.waveforms.unwrap()).await.unwrap();
+    let again = local.node.asset(AssetName::Blob(last.waveforms.unwrap()), AssetSize::Whole).await.unwrap();
     assert_eq!(again.bytes[..200], waveforms.bytes[200..], "a kept track keeps its waveform");
     let Response::Releases(all) = local.ask(Request::Releases(ReleaseQuery::default())).await else {
         panic!()
@@ -200,7 +202,7 @@ async fn looking_into_a_file_can_be_watched_and_cancelled() {
     });
     assert_eq!(progress.await.item, "1.wav");
     let ended = until(&mut events, |event| match event {
-        Event::JobEnded { job, error } => Some((job, error)),
+        Event::JobEnded { job, error, .. } => Some((job, error)),
         _ => None,
     });
     assert_eq!(ended.await, ("look".to_owned(), None));

@@ -185,7 +185,9 @@ impl Context<'_> {
             }
             BlockAction::Unsubscribe { list } => {
                 let Blocked { lists, .. } = self.ask(Request::Block(BlockCommand::List)).await?;
-                BlockCommand::Unsubscribe { list: list.pick(lists.iter().filter_map(|id| id.parse().ok()))? }
+                BlockCommand::Unsubscribe {
+                    list: list.pick(lists.iter().filter_map(|one| one.list.parse().ok()))?,
+                }
             }
         };
         self.output.say(&self.ask::<Blocked>(Request::Block(command)).await?)

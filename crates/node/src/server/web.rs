@@ -14,7 +14,6 @@ use axum::{
     http::{HeaderMap, HeaderName, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use domain::BlobHash;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -23,6 +22,7 @@ use tokio::{io::AsyncWriteExt, net::TcpListener};
 use super::{Address, Shared, fresh_token};
 use crate::{
     api::ApiError,
+    asset::{AssetName, AssetSize},
     drafts::{Drafts, too_large},
     folder,
 };
@@ -66,6 +66,13 @@ pub(super) struct Gate {
 struct Seat {
     port: u16,
     token: String,
+}
+
+/// How large a picture is wanted.
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    size: AssetSize,
 }
 
 /// How a file is called at home.
@@ -165,18 +172,21 @@ pub(super) async fn page(State(shared): State<Shared>, uri: Uri, headers: Header
 /// Serves an image or a waveform.
 pub(super) async fn asset(
     State(shared): State<Shared>,
-    UrlPath(hash): UrlPath<String>,
+    UrlPath(name): UrlPath<String>,
+    Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Response {
     if let Err(refused) = shared.gate.admit_bearer(&headers) {
         return refused.into_response();
     }
-    let Ok(hash) = hash.parse::<BlobHash>() else {
-        return failed(&ApiError::new("bad_id", "an image is named by 64 hexadecimal digits"));
+    let name = match name.parse::<AssetName>() {
+        Ok(name) => name,
+        Err(error) => return failed(&error),
     };
-    match shared.api.asset(hash).await {
+    match shared.api.asset(name, wanted.size).await {
         Ok(asset) => {
-            let about = [(header::CONTENT_TYPE, asset.mime), (header::CACHE_CONTROL, IMMUTABLE)];
+            let kept = if matches!(name, AssetName::Blob(_)) { IMMUTABLE } else { "no-cache" };
+            let about = [(header::CONTENT_TYPE, asset.mime), (header::CACHE_CONTROL, kept)];
             (guards(&shared.gate), about, asset.bytes).into_response()
         }
         Err(error) => failed(&error),
