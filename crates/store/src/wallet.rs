@@ -106,18 +106,18 @@ impl Store {
     }
 }
 
-async fn exists(connection: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
+pub(crate) async fn exists(connection: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
     let found =
         query_scalar!("select name from wallets where name = ?", name).fetch_optional(connection).await?;
     found.map(drop).ok_or_else(|| StoreError::missing("wallet", name))
 }
 
-async fn insert(connection: &mut SqliteConnection, name: &str, body: &str) -> Result<(), StoreError> {
+pub(crate) async fn insert(connection: &mut SqliteConnection, name: &str, body: &str) -> Result<(), StoreError> {
     query!("insert into wallet_changes (wallet, body) values (?, ?)", name, body).execute(connection).await?;
     Ok(())
 }
 
-fn encode(change: &ChangeSet) -> String {
+pub(crate) fn encode(change: &ChangeSet) -> String {
     serde_json::to_string(change).expect("a change has a JSON form")
 }
 

@@ -5,6 +5,7 @@ mod catalogue;
 mod faults;
 mod library;
 mod opening;
+mod payments;
 mod queries;
 mod records;
 mod search;
