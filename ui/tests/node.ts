@@ -1,6 +1,6 @@
 /** A node that answers as a test says, and remembers what it was asked. */
 import {
-  Failure, provide, type Backend, type BringOptions, type Connection, type Event, type Method, type Source,
+  Failure, provide, type Backend, type BringOptions, type Connection, type Event, type Method, type ShellWords, type Source,
 } from '../src/lib/backend';
 
 type Answer = (params: never) => unknown;
@@ -67,6 +67,13 @@ export class TestNode implements Backend {
 
   onOpened(): () => void {
     return () => {};
+  }
+
+  /** What the tray was told. */
+  said: ShellWords | undefined;
+
+  say(words: ShellWords): void {
+    this.said = words;
   }
 
   async saveBackup(passphrase: string): Promise<boolean> {

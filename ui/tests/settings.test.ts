@@ -139,16 +139,21 @@ describe('what is hidden and blocked', () => {
   it('is listed by name, and shown again with a way back', async () => {
     const what = { release: 'r1' };
     server.answers.hide = () => ({ hidden: [{ what, title: MARKUP }] });
-    server.answers.block = () => ({ blocked: [{ kind: 'artist', id: ID }] });
+    const list = { list: 'cd'.repeat(32), name: MARKUP, author_id: 'p1', author: 'Ilse', count: 2 };
+    // An id of which nothing is known may be anything.
+    server.answers.block = () => ({ blocked: ['artist', 'blob', 'release'].map((kind) => ({ kind, id: ID })), lists: [list] });
     server.answers.profile_show = () => ({ peer_id: ID, name: 'Noor' });
     render(Hidden);
     render(Toasts);
     await userEvent.click(await screen.findByRole('button', { name: `Show again: ${MARKUP}` }));
     await userEvent.click(await screen.findByRole('button', { name: 'Undo' }));
-    await userEvent.click(await screen.findByRole('button', { name: 'Unblock: Noor' }));
+    await userEvent.click((await screen.findAllByRole('button', { name: 'Unblock: Noor' }))[0]!);
+    expect(screen.getByText(/2 entries/)).toBeInTheDocument();
+    await userEvent.click(screen.getByRole('button', { name: `Unfollow: ${MARKUP}` }));
     const hides = server.params('hide').filter((asked) => (asked as { command: string }).command !== 'list');
     expect(hides).toEqual([{ command: 'remove', what }, { command: 'add', what }]);
     expect(server.params('block')).toContainEqual({ command: 'remove', id: ID });
+    expect(server.params('block')).toContainEqual({ command: 'unsubscribe', list: list.list });
   });
 });
 

@@ -6,7 +6,7 @@ import Toasts from '../src/lib/components/Toasts.svelte';
 import { router } from '../src/lib/router.svelte';
 import { jobs } from '../src/lib/state/jobs.svelte';
 import { node } from '../src/lib/state/status.svelte';
-import { studio } from '../src/lib/state/studio.svelte';
+import { problems, studio } from '../src/lib/state/studio.svelte';
 import { toasts } from '../src/lib/state/toasts.svelte';
 import Studio from '../src/screens/Studio.svelte';
 import Mine from '../src/screens/studio/Mine.svelte';
@@ -216,10 +216,30 @@ describe('publishing', () => {
     expect(screen.getByText('You can leave this screen, or close the window: it goes on.')).toBeInTheDocument();
 
     server.answers.jobs = () => ({ jobs: [] });
-    server.answers.releases = () => ({ releases: [release({ release_id: 'r9', title: 'Barometer', published_at: Date.now() })], total: 1 });
-    server.tell({ event: 'job_ended', job, error: null });
+    server.tell({ event: 'job_ended', job, release_id: 'r9', error: null });
     await vi.waitFor(() => expect(studio.published).toMatchObject({ id: 'r9', title: 'Barometer' }));
     expect(jobs.list).toEqual([]);
+  });
+
+  it('is found by its title when it ended while no window was open', async () => {
+    await studio.add(files('a.flac'));
+    studio.draft!.publishing = { job: 'publish-away', since: Date.now() };
+    server.answers.releases = () => ({ releases: [release({ release_id: 'r9', title: 'Barometer', published_at: Date.now() })], total: 1 });
+    await studio.settle();
+    expect(studio.published).toMatchObject({ id: 'r9' });
+  });
+
+  it('names who else made it, and nobody who is only half filled in', async () => {
+    await edited();
+    Object.assign(studio.draft!, { license: 'CC0-1.0', rights: true });
+    await userEvent.click(screen.getByRole('button', { name: 'Add a person' }));
+    await userEvent.type(screen.getByLabelText('What person 1 did'), 'bass');
+    expect(problems(studio.draft!)).toHaveLength(1);
+    await userEvent.type(screen.getByLabelText('Name of person 1'), MARKUP);
+    await userEvent.click(screen.getByRole('button', { name: 'Add a person' }));
+    expect(problems(studio.draft!)).toEqual([]);
+    await studio.publish();
+    expect(server.params('publish')).toMatchObject([{ collaborators: [{ name: MARKUP, role: 'bass', peer_id: null }] }]);
   });
 
   it('gives the draft back when the node knows nothing of it any more', async () => {

@@ -144,8 +144,8 @@ describe('the socket to the daemon', () => {
 
   it('fetches assets with the token in a header', async () => {
     const { backend } = connect();
-    expect(await (await backend.asset('here')).text()).toBe('bytes');
-    await expect(backend.asset('gone')).rejects.toMatchObject({ code: 'blob_not_found' });
+    expect(await (await backend.asset('here', 'whole')).text()).toBe('bytes');
+    await expect(backend.asset('gone', 'small')).rejects.toMatchObject({ code: 'blob_not_found' });
   });
 });
 

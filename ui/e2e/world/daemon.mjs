@@ -16,6 +16,8 @@ export class Daemon {
   /** @type {import('node:child_process').ChildProcess | undefined} */
   #process;
   #sound;
+  #disk;
+  #alone;
   #exit;
   #errors = '';
   /** @type {Api} */
@@ -26,18 +28,21 @@ export class Daemon {
   invite = '';
   id = '';
 
-  constructor(folder, sound) {
+  constructor(folder, sound, { disk, alone }) {
     this.folder = folder;
     this.#sound = sound;
+    this.#disk = disk;
+    this.#alone = alone;
   }
 
   /**
    * @param {import('node:test').TestContext} test ends it
-   * @param {{ sound?: import('./sound.mjs').SoundServer, settings?: string }} options
+   * @param {{ sound?: import('./sound.mjs').SoundServer, settings?: string, disk?: string, alone?: boolean }} options
+   *   `disk`: its folder is on a disk of that size, such as `40m`; `alone`: it looks for others as it does by default
    */
-  static async start(test, { sound, settings = '' } = {}) {
+  static async start(test, { sound, settings = '', disk = '', alone = true } = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'musicdao-e2e-'));
-    const daemon = new Daemon(folder, sound);
+    const daemon = new Daemon(folder, sound, { disk, alone });
     test.after(() => daemon.#remove());
     if (settings) await writeFile(join(folder, 'config.toml'), settings);
     await daemon.start();
@@ -45,11 +50,14 @@ export class Daemon {
   }
 
   async start() {
-    const options = ['--no-dht', '--no-mdns', '--listen', '127.0.0.1:0', '--web', '127.0.0.1:0'];
+    const quiet = this.#alone ? ['--no-dht', '--no-mdns', '--listen', '127.0.0.1:0'] : [];
+    const options = [...quiet, '--web', '127.0.0.1:0'];
     const env = { ...process.env, ...(this.#sound?.env ?? { ALSA_CONFIG_PATH: SILENT }) };
-    const child = spawn(PROGRAM, ['--data', this.folder, '--json', 'daemon', ...options], {
-      env, stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const command = [PROGRAM, '--data', this.folder, '--json', 'daemon', ...options];
+    // A disk of its own for one process and its end: nobody else sees it.
+    const small = ['unshare', '-rm', 'sh', '-c', 'mount -t tmpfs -o "size=$1" small "$2" && shift 2 && exec "$@"', 'sh', this.#disk, this.folder];
+    const [program, ...rest] = this.#disk ? [...small, ...command] : command;
+    const child = spawn(program, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     this.#exit = once(child, 'exit');
     child.stderr.on('data', (text) => (this.#errors += text));
@@ -67,6 +75,11 @@ export class Daemon {
 
   get token() {
     return new URL(this.web).hash.replace('#token=', '');
+  }
+
+  /** Lets it hang, or go on. */
+  hang(on) {
+    this.#process.kill(on ? 'SIGSTOP' : 'SIGCONT');
   }
 
   /** Ends it as `kill` does, or as a power cut does. */

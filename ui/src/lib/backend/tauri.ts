@@ -1,9 +1,10 @@
 /** The window: the node, or the way to it, lives in the same process, behind commands and one channel. */
 import { Channel, invoke } from '@tauri-apps/api/core';
 import { ARCHIVES, IMAGES, MUSIC } from './browser';
+import { patiently, USUAL_MS, within } from './patience';
 import {
-  Failure, type ApiError, type Backend, type BringOptions, type Connection, type Drag, type Event, type Method, type Opened,
-  type Response, type Source, type Wanted,
+  Failure, type ApiError, type AssetSize, type Backend, type BringOptions, type Connection, type Drag, type Event, type Method,
+  type Opened, type Response, type ShellWords, type Source, type Wanted,
 } from './types';
 
 /** What happens to the window, beside what the node tells. */
@@ -63,7 +64,8 @@ export class TauriBackend implements Backend {
 
   async call<M extends Method>(method: M, ...rest: unknown[]): Promise<never> {
     const request = rest.length ? { method, params: rest[0] } : { method };
-    return (await ask<Response>('rpc', { request })).body as never;
+    const asked = ask<Response>('rpc', { request });
+    return (await patiently(method, rest[0], asked, () => this.call('jobs'))).body as never;
   }
 
   onEvent(hear: (event: Event) => void): () => void {
@@ -84,8 +86,8 @@ export class TauriBackend implements Backend {
     return this.#openings.add(hear);
   }
 
-  async asset(hash: string): Promise<Blob> {
-    return new Blob([await ask<ArrayBuffer>('asset', { hash })]);
+  async asset(name: string, size: AssetSize): Promise<Blob> {
+    return new Blob([await within(USUAL_MS, ask<ArrayBuffer>('asset', { name, size }))]);
   }
 
   async choose(wanted: Wanted): Promise<Source[]> {
@@ -108,6 +110,10 @@ export class TauriBackend implements Backend {
   async restoreBackup(from: Source, passphrase: string): Promise<void> {
     const file = 'path' in from ? from.path : from.name;
     await this.call('identity_import', { file, passphrase: passphrase || null });
+  }
+
+  say(words: ShellWords): void {
+    void invoke('say', { words });
   }
 
   #hear(message: Message): void {

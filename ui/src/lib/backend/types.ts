@@ -74,14 +74,14 @@ export type Connection = 'connecting' | 'open' | 'lost' | 'refused';
 /** A way to a node. */
 export interface Backend {
   readonly kind: 'web' | 'tauri';
-  /** Asks; rejects with a {@link Failure}. */
+  /** Asks; rejects with a {@link Failure}, such as `unanswered` where no answer comes. */
   call<M extends Method>(method: M, ...params: ParamsOf<M> extends undefined ? [] : [ParamsOf<M>]): Promise<Answers[M]>;
   /** Hears events until the returned function is called. */
   onEvent(hear: (event: api.Event) => void): () => void;
   /** Hears of the connection, at once and whenever it changes. */
   onConnection(hear: (connection: Connection) => void): () => void;
-  /** Fetches a cover, an avatar or waveforms by hash. */
-  asset(hash: string): Promise<Blob>;
+  /** Fetches a cover, an avatar or waveforms by hash, or the cover within an own file by `file-` and its number. */
+  asset(name: string, size: AssetSize): Promise<Blob>;
   /** Lets a person choose files or a folder; empty where they changed their mind. */
   choose(wanted: Wanted): Promise<Source[]>;
   /** Brings a chosen file to where the node can read it, and says where that is. */
@@ -94,10 +94,25 @@ export interface Backend {
   saveBackup(passphrase: string): Promise<boolean>;
   /** Replaces the identity by that of a chosen file. */
   restoreBackup(source: Source, passphrase: string): Promise<void>;
+  /** Says what lies outside the page, such as the tray, in the page's language. */
+  say(words: ShellWords): void;
 }
+
+/** A picture as it is, or as lists show it. */
+export type AssetSize = 'whole' | 'small';
 
 /** What may be chosen. */
 export type Wanted = 'music' | 'folder' | 'image' | 'backup';
+
+/** The words of what lies outside the page. */
+export interface ShellWords {
+  /** Brings the window back. */
+  show: string;
+  /** Ends the app. */
+  quit: string;
+  /** Heads the notification of a release. */
+  released: string;
+}
 
 /** A chosen or dropped file: where it is for the node, or what it is for the browser. */
 export type Source = { name: string; path: string } | { name: string; file: File };

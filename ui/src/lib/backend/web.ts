@@ -1,7 +1,9 @@
 /** The daemon's loopback socket: the Api as JSON frames, reconnected for as long as the page is open. */
 import { pick, saveText } from './browser';
+import { patiently, unanswered, USUAL_MS } from './patience';
 import {
-  Failure, type ApiError, type Backend, type BringOptions, type Connection, type Event, type Method, type Source, type Wanted,
+  Failure, type ApiError, type AssetSize, type Backend, type BringOptions, type Connection, type Event, type Method, type Source,
+  type Wanted,
 } from './types';
 
 /** First wait before trying again; doubles up to {@link LONGEST_WAIT_MS}. */
@@ -62,7 +64,7 @@ export class WebBackend implements Backend {
   call<M extends Method>(method: M, ...rest: unknown[]): Promise<never> {
     const id = ++this.#lastId;
     const request = rest.length ? { method, params: rest[0] } : { method };
-    return new Promise((resolve, reject) => {
+    const asked = new Promise<never>((resolve, reject) => {
       if (this.#socket?.readyState !== WebSocket.OPEN) {
         reject(lost());
         return;
@@ -70,6 +72,8 @@ export class WebBackend implements Backend {
       this.#waiting.set(id, { resolve: resolve as (body: unknown) => void, reject });
       this.#socket.send(JSON.stringify({ id, call: request }));
     });
+    // An answer that comes too late finds nobody.
+    return patiently(method, rest[0], asked, () => this.call('jobs')).finally(() => this.#waiting.delete(id));
   }
 
   onEvent(hear: (event: Event) => void): () => void {
@@ -83,9 +87,10 @@ export class WebBackend implements Backend {
     return () => this.#watchers.delete(hear);
   }
 
-  async asset(hash: string): Promise<Blob> {
-    const response = await fetch(`${this.#address.origin}/asset/${hash}`, { headers: this.#headers() }).catch(() => {
-      throw lost();
+  async asset(name: string, size: AssetSize): Promise<Blob> {
+    const url = `${this.#address.origin}/asset/${name}${size === 'small' ? '?size=small' : ''}`;
+    const response = await fetch(url, { headers: this.#headers(), signal: AbortSignal.timeout(USUAL_MS) }).catch((thrown: unknown) => {
+      throw thrown instanceof DOMException && thrown.name === 'TimeoutError' ? unanswered() : lost();
     });
     if (!response.ok) throw await refusal(response);
     return response.blob();
@@ -103,13 +108,21 @@ export class WebBackend implements Backend {
       const request = new XMLHttpRequest();
       request.open('POST', `${this.#address.origin}/upload?name=${encodeURIComponent(source.name)}`);
       request.setRequestHeader('authorization', `Bearer ${this.#address.token}`);
-      request.upload.onprogress = ({ loaded, total }) => progress(loaded, total);
+      let stalled = false;
+      const stall = () => ((stalled = true), request.abort());
+      let timer = setTimeout(stall, USUAL_MS);
+      request.upload.onprogress = ({ loaded, total }) => {
+        clearTimeout(timer);
+        timer = setTimeout(stall, USUAL_MS);
+        progress(loaded, total);
+      };
+      request.onloadend = () => clearTimeout(timer);
       request.onload = () => {
         if (request.status === 200) resolve((JSON.parse(request.responseText) as { path: string }).path);
         else reject(refused(request.status, request.responseText));
       };
       request.onerror = () => reject(lost());
-      request.onabort = () => reject(cancelled());
+      request.onabort = () => reject(stalled ? unanswered() : cancelled());
       signal.addEventListener('abort', () => request.abort(), { once: true });
       request.send(source.file);
     });
@@ -134,6 +147,9 @@ export class WebBackend implements Backend {
     const text = 'file' in source ? await source.file.text() : '';
     await this.call('identity_restore', { text, passphrase: passphrase || null });
   }
+
+  /** A browser has no tray. */
+  say(): void {}
 
   /** Tries again now instead of at the end of the wait. */
   retry(): void {

@@ -42,6 +42,7 @@ export const en = {
     nearby: (count: number) => `${count.toLocaleString('en')} nearby`,
     relayed: (count: number) => `${count.toLocaleString('en')} by way of others`,
     searching: 'Looking for people…',
+    offline: 'No network: what is on this device plays',
   },
   player: {
     name: 'Player',
@@ -216,6 +217,11 @@ export const en = {
     kind: 'Playlist',
     gone: 'This playlist is not here any more',
   },
+  shell: {
+    show: 'Show MusicDAO',
+    quit: 'Quit',
+    released: 'New from someone you follow',
+  },
   share: {
     titleOf: (title: string) => `Share ${title}`,
     text: 'Whoever opens the link, or scans the code with a phone, gets to this music.',
@@ -319,6 +325,8 @@ export const en = {
     cancelled: ['Stopped.'],
     timeout: ['Nobody answered in time.', 'Try again in a moment.'],
     not_found: ['That is not here, or not any more.', 'It may have been withdrawn by its artist.'],
+    unanswered: ['MusicDAO did not answer.', 'Try again; if it happens again, start MusicDAO again.'],
+    bad_request: ['This page and MusicDAO are of different versions.', 'Reload the page.'],
     release_unknown: ['This release is not known here.', 'It may have been withdrawn, or nobody who has it is connected.'],
     track_unknown: ['This song is not part of the release any more.'],
     tracks_pending: ['The list of songs is still on its way.', 'Try again in a moment.'],

@@ -40,6 +40,7 @@ export const nl: Messages = {
     nearby: (count) => `${count.toLocaleString('nl')} dichtbij`,
     relayed: (count) => `${count.toLocaleString('nl')} via anderen`,
     searching: 'Op zoek naar mensen…',
+    offline: 'Geen netwerk: wat op dit apparaat staat, speelt',
   },
   player: {
     name: 'Speler',
@@ -214,6 +215,11 @@ export const nl: Messages = {
     kind: 'Afspeellijst',
     gone: 'Deze afspeellijst is er niet meer',
   },
+  shell: {
+    show: 'MusicDAO tonen',
+    quit: 'Afsluiten',
+    released: 'Nieuw van iemand die je volgt',
+  },
   share: {
     titleOf: (title) => `${title} delen`,
     text: 'Wie de link opent, of de code met een telefoon scant, komt bij deze muziek.',
@@ -317,6 +323,8 @@ export const nl: Messages = {
     cancelled: ['Gestopt.'],
     timeout: ['Niemand antwoordde op tijd.', 'Probeer het zo nog eens.'],
     not_found: ['Dat is hier niet, of niet meer.', 'Misschien heeft de artiest het ingetrokken.'],
+    unanswered: ['MusicDAO antwoordde niet.', 'Probeer het opnieuw; gebeurt het nog eens, start MusicDAO dan opnieuw.'],
+    bad_request: ['Deze pagina en MusicDAO zijn van verschillende versies.', 'Laad de pagina opnieuw.'],
     release_unknown: ['Deze uitgave is hier niet bekend.', 'Misschien is zij ingetrokken, of is niemand die haar heeft verbonden.'],
     track_unknown: ['Dit nummer hoort niet meer bij de uitgave.'],
     tracks_pending: ['De lijst met nummers is nog onderweg.', 'Probeer het zo nog eens.'],

@@ -1,8 +1,8 @@
 /** Covers and waveforms, fetched once and kept for a while. */
-import { backend } from '../backend';
+import { backend, type AssetSize } from '../backend';
 
-/** Covers kept ready; a screen shows some dozens. */
-const MOST_COVERS = 300;
+/** Covers kept ready: a screen shows some dozens of small ones, a few tens of kilobytes each, and one whole. */
+const MOST_COVERS: Record<AssetSize, number> = { small: 400, whole: 12 };
 const MOST_WAVEFORMS = 100;
 /** Bytes of waveform per track. */
 export const WAVE_BYTES = 200;
@@ -14,13 +14,13 @@ const TYPES: [string, number[]][] = [
   ['image/webp', [0x52, 0x49, 0x46, 0x46]],
 ];
 
-const covers = new Map<string, Promise<string>>();
+const covers = { small: new Map<string, Promise<string>>(), whole: new Map<string, Promise<string>>() };
 const waveforms = new Map<string, Promise<Uint8Array>>();
 
 /** A URL of a cover's pixels. Only what begins like an image of a known format is handed to the browser as one. */
-export function cover(hash: string): Promise<string> {
-  return kept(covers, hash, MOST_COVERS, async () => {
-    const blob = await backend().asset(hash);
+export function cover(name: string, size: AssetSize): Promise<string> {
+  return kept(covers[size], name, MOST_COVERS[size], async () => {
+    const blob = await backend().asset(name, size);
     const type = imageType(new Uint8Array(await blob.slice(0, 4).arrayBuffer()));
     if (!type) throw new Error('not an image');
     return URL.createObjectURL(new Blob([blob], { type }));
@@ -30,10 +30,15 @@ export function cover(hash: string): Promise<string> {
 /** The waveform of one track of a release. */
 export async function waveform(hash: string, track: number): Promise<Uint8Array> {
   const all = await kept(waveforms, hash, MOST_WAVEFORMS, async () => {
-    const blob = await backend().asset(hash);
+    const blob = await backend().asset(hash, 'whole');
     return new Uint8Array(await blob.arrayBuffer());
   });
   return all.subarray((track - 1) * WAVE_BYTES, track * WAVE_BYTES);
+}
+
+/** The picture of an entry of a list: its release's, else the one within the own file. */
+export function sleeveOf({ cover: hash, file }: { cover: string | null; file: number | null }): string | null {
+  return hash ?? (file === null ? null : `file-${file}`);
 }
 
 export function imageType(head: Uint8Array): string | undefined {

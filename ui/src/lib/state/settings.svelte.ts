@@ -1,5 +1,6 @@
 /** How this screen looks: conveniences of one browser, nothing that would hurt to lose. */
-import { setLocale, type Locale, LOCALES } from '../i18n/index.svelte';
+import { backend } from '../backend';
+import { setLocale, t, type Locale, LOCALES } from '../i18n/index.svelte';
 
 export type Theme = 'system' | 'dark' | 'light';
 
@@ -22,7 +23,7 @@ class Appearance {
   start(): () => void {
     const stored = read();
     this.theme = stored.theme ?? 'system';
-    void setLocale(stored.locale ?? preferred());
+    void speak(stored.locale ?? preferred());
     const query = matchMedia('(prefers-color-scheme: dark)');
     const follow = () => (this.#dark = query.matches);
     follow();
@@ -36,12 +37,18 @@ class Appearance {
   }
 
   async setLocale(locale: Locale): Promise<void> {
-    await setLocale(locale);
+    await speak(locale);
     write({ ...read(), locale });
   }
 }
 
 export const appearance = new Appearance();
+
+/** The page's words, and those of what lies outside it. */
+async function speak(locale: Locale): Promise<void> {
+  await setLocale(locale);
+  backend().say({ ...t.shell });
+}
 
 function preferred(): Locale {
   const languages = navigator.languages.map((language) => language.slice(0, 2));

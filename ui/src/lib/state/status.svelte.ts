@@ -15,6 +15,8 @@ class NodeState {
   session = $state(0);
   status = $state.raw<Status>();
   readOnly = $state(false);
+  /** Whether this machine has no network at all. */
+  offline = $state(false);
   #pulse: ReturnType<typeof setTimeout> | undefined;
   #wasLost = false;
 
@@ -23,9 +25,18 @@ class NodeState {
       backend().onConnection((connection) => this.#connected(connection)),
       backend().onEvent((event) => this.#hear(event)),
     ];
+    const online = () => {
+      this.offline = !navigator.onLine;
+      void this.refresh();
+    };
+    online();
+    addEventListener('online', online);
+    addEventListener('offline', online);
     const timer = setInterval(() => void this.refresh(), STATUS_MS);
     return () => {
       clearInterval(timer);
+      removeEventListener('online', online);
+      removeEventListener('offline', online);
       for (const stop of stops) stop();
     };
   }
@@ -39,7 +50,7 @@ class NodeState {
     }
   }
 
-  /** Something changed by our own doing. */
+  /** Something on the screens changed. */
   changed(): void {
     this.catalogue += 1;
   }
@@ -64,6 +75,15 @@ class NodeState {
           this.#pulse = undefined;
           this.catalogue += 1;
         }, PULSE_MS);
+        break;
+      case 'library_changed':
+        // Somebody did something, here or in another window, and looks at it.
+        this.changed();
+        break;
+      case 'dropped':
+        // What was missed may have been anything.
+        this.changed();
+        void this.refresh();
         break;
       case 'peer_up':
       case 'peer_down':

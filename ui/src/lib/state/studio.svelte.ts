@@ -2,7 +2,7 @@
  * The Studio: one draft, which outlives its screen and its window, and the publishing of it, which outlives them too.
  */
 import {
-  backend, Failure, type ApiError, type Draft, type DraftCover, type ReleaseDetail, type ReleaseInfo, type Skipped, type Source,
+  backend, Failure, type ApiError, type Credit, type Draft, type DraftCover, type ReleaseDetail, type ReleaseInfo, type Skipped, type Source,
 } from '../backend';
 import { ARCHIVES, ending, IMAGES, MOST_FILES, MUSIC } from '../backend/browser';
 import { t } from '../i18n/index.svelte';
@@ -37,6 +37,8 @@ export interface ReleaseDraft {
   license: string | null;
   tags: string[];
   description: string;
+  /** Who else made it, as far as it is filled in. */
+  credits: Credit[];
   /** A picture to publish; none keeps that of the release that is edited. */
   cover: DraftCover | null;
   /** The cover of the release that is edited. */
@@ -66,6 +68,8 @@ const KEY = 'musicdao.draft';
 /** A release found later counts as that of a publishing if it is no older than this; clocks differ. */
 const SLACK_MS = 60_000;
 const DATE = /^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$/;
+/** People who can be named beside the artist. */
+export const MOST_CREDITS = 20;
 /** Files brought over at once. */
 const AT_ONCE = 3;
 
@@ -94,7 +98,7 @@ class Studio {
         if (phase === 'drop') go(), void this.add(sources);
       }),
       backend().onEvent((event) => {
-        if (event.event === 'job_ended' && event.job === this.draft?.publishing?.job) void this.settle();
+        if (event.event === 'job_ended') this.#ended(event.job, event.release_id);
       }),
       backend().onConnection((connection) => connection === 'open' && void this.settle()),
     ];
@@ -179,7 +183,7 @@ class Studio {
       const license = LICENSES.find((one) => one === found.license) ?? null;
       this.draft = {
         replaces: null, title: found.title, artist: found.artist, date: found.date ?? '', license, tags: found.tags,
-        description: '', cover: found.cover, kept: null, songs, skipped: found.skipped, rights: false, publishing: null,
+        description: '', credits: [], cover: found.cover, kept: null, songs, skipped: found.skipped, rights: false, publishing: null,
       };
       return;
     }
@@ -195,7 +199,7 @@ class Studio {
     this.draft = {
       replaces: release.release_id, title: release.title, artist: release.artist, date: release.date ?? '',
       license: release.license, tags: release.tag_details.filter((tag) => tag.own && tag.track === null).map(({ tag }) => tag),
-      description: release.description ?? '', cover: null, kept: release.cover, skipped: [], rights: true, publishing: null,
+      description: release.description ?? '', credits: release.collaborators.map((credit) => ({ ...credit })), cover: null, kept: release.cover, skipped: [], rights: true, publishing: null,
       songs: release.tracks.map((track) => ({
         key: ++this.#lastKey, path: null, track: track.number, title: track.title,
         artist: track.artist && track.artist !== release.artist ? track.artist : '',
@@ -260,6 +264,13 @@ class Studio {
     }
   }
 
+  /** A publishing that another window began, or that outlived the connection. */
+  #ended(job: string, release: string | null): void {
+    if (job !== this.draft?.publishing?.job || jobs.owns(job)) return;
+    if (release) this.#out(release, []);
+    else void this.settle();
+  }
+
   async #find(since: number): Promise<ReleaseInfo | undefined> {
     const me = node.status?.peer_id ?? (await backend().call('status')).peer_id;
     const { releases } = await backend().call('releases', releaseQuery({ artist: me, limit: 20 }));
@@ -294,12 +305,24 @@ export function problems(draft: ReleaseDraft): string[] {
     !draft.title.trim() && need.needTitle,
     !draft.artist.trim() && need.needArtist,
     !isDate(draft.date) && need.needDate,
+    draft.credits.some(({ name, role, peer_id }) => !isPerson(peer_id) || (!name.trim() && !!(role.trim() || peer_id))) && need.needCredits,
     !draft.songs.length && need.needSongs,
     draft.songs.some(({ title, error }) => !error && !title.trim()) && need.needSongTitles,
     draft.songs.some(({ error }) => error) && need.needBroken,
     !draft.license && need.needLicense,
     !draft.rights && need.needRights,
   ].filter((problem) => problem !== false);
+}
+
+/** Whether it is somebody's identity, or nobody's. */
+export function isPerson(id: string | null): boolean {
+  return id === null || /^[0-9a-f]{64}$/.test(id);
+}
+
+/** Those that are named, as they are published. */
+export function creditsOf(draft: ReleaseDraft): Credit[] {
+  const named = draft.credits.filter(({ name }) => name.trim());
+  return named.map(({ name, role, peer_id }) => ({ name: name.trim(), role: role.trim(), peer_id }));
 }
 
 export function isDate(text: string): boolean {
@@ -312,7 +335,7 @@ export function request(draft: ReleaseDraft, job: string) {
     paths: [],
     tracks: draft.songs.map(({ path, track, title, artist }) => ({ path, track, title: title.trim(), artist: artist.trim() })),
     replaces: draft.replaces, title: draft.title.trim(), artist: draft.artist.trim(), license: draft.license,
-    date: draft.date.trim(), tags: [...draft.tags], description: draft.description.trim(), collaborators: null,
+    date: draft.date.trim(), tags: [...draft.tags], description: draft.description.trim(), collaborators: creditsOf(draft),
     cover: draft.cover?.path ?? null, no_cover: !draft.cover && !draft.kept, rights_declared: draft.rights, job,
   };
 }
@@ -336,7 +359,9 @@ function pathsOf(draft: ReleaseDraft): string[] {
 
 function read(): ReleaseDraft | undefined {
   try {
-    return (JSON.parse(localStorage.getItem(KEY) ?? 'null') as ReleaseDraft | null) ?? undefined;
+    const stored = JSON.parse(localStorage.getItem(KEY) ?? 'null') as ReleaseDraft | null;
+    // A draft of an earlier version names nobody.
+    return stored ? { ...stored, credits: stored.credits ?? [] } : undefined;
   } catch {
     return undefined;
   }
