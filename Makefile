@@ -7,7 +7,7 @@ FUZZING := -max_total_time=60 -timeout=20 -rss_limit_mb=2048 -len_control=0
 
 export MUSICDAO_SETUP
 
-.PHONY: help run app build package check-android test bench fuzz fmt lint advisories
+.PHONY: help run app build package check-android test regtest bench fuzz fmt lint advisories
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -36,6 +36,10 @@ build: ## build target/release/musicdao
 
 test: ## check everything
 	@xtask/test.sh
+
+regtest: ## run a Bitcoin of one's own, to try every money screen without owning a coin
+	@xtask/setup.sh build
+	@cargo xtask regtest
 
 bench: build ## measure what docs/benchmarks.md reports
 	@cargo build --release --manifest-path benches/Cargo.toml

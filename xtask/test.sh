@@ -62,6 +62,10 @@ deny=$(xtask/tool.sh cargo-deny)
 begin "fixtures"
 cargo xtask fixtures
 
+# The money tests run against it.
+begin "bitcoind"
+cargo xtask bitcoind
+
 # The window has it within itself, and so has the program.
 begin "page"
 xtask/page.sh
