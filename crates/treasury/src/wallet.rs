@@ -20,6 +20,8 @@ mod seed;
 mod select;
 mod spend;
 mod state;
+#[cfg(test)]
+mod tests;
 mod vault;
 mod view;
 

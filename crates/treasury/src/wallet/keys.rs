@@ -266,3 +266,37 @@ fn internal_key<C: Verification>(secp: &Secp256k1<C>, chain: &Xpub, index: u32) 
 fn normal(index: u32) -> ChildNumber {
     ChildNumber::from_normal_idx(index & MAX_INDEX).expect("the highest bit is clear")
 }
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+    use crate::wallet::{Seed, WordCount};
+
+    /// From BIP 39's reference vectors, all with the passphrase TREZOR.
+    #[test]
+    fn words_make_the_seed_of_bip_39() {
+        for (entropy, count, seed) in [
+            (
+                0x00,
+                WordCount::Twelve,
+                "c55257c360c07c72029aebc1b53c05ed0362ada38ead3e3e9efa3708e53495531f09a6987599d18264c1e1c92f2cf141630c7a3c4ab7c81b2f001698e7463b04",
+            ),
+            (
+                0x7f,
+                WordCount::TwentyFour,
+                "bc09fca1804f7e69da93c2f2028eb238c227f2e9dda30cd63699232578480a4021b146ad717fbb7e451ce9eb835f43620bf5c514db0f8add49f5d121449d3e87",
+            ),
+            (
+                0xff,
+                WordCount::TwentyFour,
+                "dd48c104698c30cfe2b6142103248622fb7bb0ff692eebb00089b32d22484e1613912f0a5b694407be899ffd31ed3992c456cdf60f5d4564b8ba3f05a69890ad",
+            ),
+        ] {
+            let words =
+                Seed::generate(&Zeroizing::new([entropy; 32]), count).with_passphrase("TREZOR").unwrap();
+            assert_eq!(HEXLOWER.encode(&*words.keys(Network::Signet).seed), seed);
+        }
+    }
+}

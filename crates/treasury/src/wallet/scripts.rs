@@ -88,9 +88,22 @@ impl Scripts {
             if self.index.all_spks().contains_key(&(chain, index)) {
                 continue;
             }
-            let script = taproot_script(&self.secp, &key, index);
+            let script = derive(&self.secp, &key, index);
             self.index.insert_spk((chain, index), script.clone());
             self.fresh.push(script);
         }
     }
+}
+
+#[cfg(not(test))]
+use super::taproot_script as derive;
+
+/// Remembers what it derived: without optimisation that takes long, and the wallets of all tests have the same keys.
+#[cfg(test)]
+fn derive(secp: &Secp256k1<VerifyOnly>, key: &Xpub, index: u32) -> ScriptBuf {
+    use std::sync::Mutex;
+
+    static KNOWN: Mutex<BTreeMap<(Xpub, u32), ScriptBuf>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap();
+    known.entry((*key, index)).or_insert_with(|| taproot_script(secp, key, index)).clone()
 }

@@ -1,0 +1,156 @@
+//! Labels, and the one file that holds it all.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::wallet::backup::backup_with;
+
+const NET: Network = Network::Regtest;
+
+fn target(world: &World) -> LabelTarget {
+    LabelTarget::Address(world.wallet.accounts().address(Chain::Receive, 0))
+}
+
+#[test]
+fn labels_stay_and_leave() {
+    let mut world = World::with_coins(NET, &[100_000]);
+    let target = target(&world);
+    world.wallet.set_label(&target, "  from Anna ").unwrap();
+    assert_eq!(world.wallet.label(&target), Some("from Anna"));
+    world.keep();
+    assert_eq!(world.reloaded().label(&target), Some("from Anna"));
+    world.wallet.set_label(&target, "").unwrap();
+    assert_eq!(world.wallet.label(&target), None);
+    world.keep();
+    assert_eq!(world.reloaded().label(&target), None);
+    let long = "x".repeat(MAX_LABEL + 1);
+    assert_eq!(world.wallet.set_label(&target, &long).unwrap_err().code(), "label_too_long");
+}
+
+#[test]
+fn labels_of_other_programs_are_taken_whole_or_not_at_all() {
+    let mut world = World::with_coins(NET, &[100_000]);
+    let coin = world.wallet.coins()[0].outpoint;
+    let text = format!(
+        r#"{{"type":"tx","ref":"f91d0a8a78462bc59398f2c5d7a84fcff491c26ba54c4833478b202796c8aafd","label":"Transaction","origin":"wpkh([d34db33f/84'/0'/0'])"}}
+
+{{"type":"addr","ref":"bc1q34aq5drpuwy3wgl9lhup9892qp6svr8ldzyy7c","label":"Address"}}
+{{"type":"pubkey","ref":"0283409659355b6d1cc3c32decd5d561abaac86c37a353b52895a5e6c196d6f448","label":"Public Key"}}
+{{"type":"input","ref":"f91d0a8a78462bc59398f2c5d7a84fcff491c26ba54c4833478b202796c8aafd:0","label":"Input"}}
+{{"type":"output","ref":"{coin}","label":"Output","spendable":false}}
+{{"type":"xpub","ref":"xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rupje8YtGqsefD265TMg7usUDFdp6W1EGMcet8","label":"Extended Public Key"}}
+"#
+    );
+    assert_eq!(world.wallet.import_labels(&text), Ok(6));
+    assert!(world.wallet.coins()[0].locked, "unspendable means locked");
+    assert_eq!(world.wallet.label(&LabelTarget::Output(coin)), Some("Output"));
+    // What went in comes out, with the lock.
+    let exported = world.wallet.export_labels();
+    let lines = |text: &str| {
+        let lines =
+            text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap());
+        let mut lines: Vec<serde_json::Value> = lines.collect();
+        lines.sort_by_key(ToString::to_string);
+        lines
+    };
+    assert_eq!(lines(&exported), lines(&text));
+
+    let broken = format!("{exported}{{\"type\":\"tx\",\"ref\":\"nonsense\"}}\n");
+    let mut other = World::new(NET);
+    let error = other.wallet.import_labels(&broken).unwrap_err();
+    assert_eq!((error.code(), error.to_string().starts_with("line 7 ")), ("labels_invalid", true));
+    assert_eq!(other.wallet.export_labels(), "");
+    let long = format!(
+        "{{\"type\":\"addr\",\"ref\":\"bc1q34aq5drpuwy3wgl9lhup9892qp6svr8ldzyy7c\",\"label\":\"{}\"}}",
+        "x".repeat(256)
+    );
+    assert_eq!(other.wallet.import_labels(&long).unwrap_err().code(), "label_too_long");
+}
+
+#[test]
+fn the_history_is_a_table_that_no_program_misreads() {
+    let mut world = World::with_coins(NET, &[100_000]);
+    let spend = Spend { label: Some("=HYPERLINK(\"x\"), and more".into()), ..pay(NET, 40_000) };
+    let draft = world.prepare(&spend).unwrap();
+    world.send(&draft);
+    let csv = world.wallet.history_csv();
+    let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
+    assert_eq!((lines.len(), lines[0]), (3, "time,txid,state,confirmations,net_sat,fee_sat,label"));
+    assert!(lines[1].ends_with(",confirmed,1,100000,,\"\""), "{}", lines[1]);
+    let end = ",broadcast,0,-40308,308,\"'=HYPERLINK(\"\"x\"\"), and more\"";
+    assert!(lines[2].ends_with(end), "{}", lines[2]);
+}
+
+#[test]
+fn a_backup_brings_back_what_the_words_cannot() {
+    let mut world = World::with_coins(NET, &[100_000]);
+    world.wallet.open_window(3_000).unwrap();
+    world.wallet.set_label(&target(&world), "from Anna").unwrap();
+    let draft = world.prepare(&pay(NET, 40_000)).unwrap();
+    let sent = world.send(&draft);
+    let passphrase = Passphrase::new("correct horse").unwrap();
+    let seed = Seed::parse(WORDS).unwrap();
+    let parts = BTreeMap::from([("notes".to_owned(), "[1]".to_owned())]);
+    let sealed = backup_with(&world.wallet, &seed, parts.clone(), &passphrase, NOW, 2);
+    assert!(!String::from_utf8_lossy(&sealed).contains("Anna"));
+
+    let Restored { seed, mut wallet, parts: found, made_at, unconfirmed } =
+        restore(&sealed, &passphrase).unwrap();
+    assert_eq!((seed.keys(NET).accounts(), found, made_at), (world.wallet.accounts().clone(), parts, NOW));
+    assert_eq!(wallet.label(&target(&world)), Some("from Anna"));
+    assert_eq!(wallet.windows().collect::<Vec<_>>(), [0, 3_000]);
+    assert_eq!(wallet.fresh_address().0, world.wallet.fresh_address().0);
+    assert_eq!(unconfirmed, [sent]);
+    assert_eq!(wallet.balance(), Balance::default(), "the chain is looked through anew");
+    for (height, block) in (0..).zip(&world.chain).skip(1) {
+        wallet.connect(height, &block.header, Some(block)).unwrap();
+    }
+    assert_eq!(wallet.balance().total.confirmed, sats(100_000));
+
+    let wrong = Passphrase::new("another").unwrap();
+    assert_eq!(restore(&sealed, &wrong).err().unwrap().code(), "passphrase_wrong");
+    assert_eq!(restore(&sealed[..40], &passphrase).err().unwrap().code(), "wallet_damaged");
+    let only_a_seed = seed.seal_with(&passphrase, 2);
+    assert_eq!(restore(&only_a_seed, &passphrase).err().unwrap().code(), "wallet_damaged");
+    assert_eq!(Seed::open(&sealed, &passphrase).err().unwrap().code(), "wallet_damaged");
+}
+
+#[test]
+fn an_old_backup_spends_nothing_twice() {
+    let mut world = World::with_coins(NET, &[100_000]);
+    let passphrase = Passphrase::new("correct horse").unwrap();
+    let old = backup_with(&world.wallet, &Seed::parse(WORDS).unwrap(), BTreeMap::new(), &passphrase, NOW, 2);
+    let draft = world.prepare(&pay(NET, 40_000)).unwrap();
+    let sent = world.send(&draft);
+    world.mine(&[sent]);
+    let mut restored = restore(&old, &passphrase).unwrap().wallet;
+    for (height, block) in (0..).zip(&world.chain).skip(1) {
+        restored.connect(height, &block.header, Some(block)).unwrap();
+    }
+    assert_eq!((restored.balance(), restored.coins()), (world.wallet.balance(), world.wallet.coins()));
+    assert_eq!(restored.outbox(), []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn labels_come_back_from_their_export(texts in prop::collection::vec(".{0,60}", 1..8)) {
+        let mut world = World::new(NET);
+        for (index, text) in (0..).zip(&texts) {
+            let address = world.wallet.accounts().address(Chain::Receive, index);
+            world.wallet.set_label(&LabelTarget::Address(address), text).unwrap();
+        }
+        let exported = world.wallet.export_labels();
+        let mut other = World::new(NET);
+        other.wallet.import_labels(&exported).unwrap();
+        prop_assert_eq!(other.wallet.export_labels(), exported);
+    }
+
+    #[test]
+    fn no_text_breaks_the_import(text in "(\\PC|\n){0,200}") {
+        let _ = World::new(NET).wallet.import_labels(&text);
+    }
+}
