@@ -4,11 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use node::domain::Network;
 
 use crate::id::{IdText, TrackText};
 
 mod listening;
 mod running;
+mod wallet;
 
 pub(crate) use listening::{
     DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs, Switch,
@@ -17,6 +19,7 @@ pub(crate) use running::{
     Bench, BenchArgs, BlockAction, ConfigAction, DaemonArgs, HideAction, HideArgs, IdentityAction,
     ProfileAction, PublishArgs, ReportArgs, TagAction,
 };
+pub(crate) use wallet::{ChainAction, PassphraseArgs, SendArgs, WalletAction};
 
 /// Music between strangers: publish, discover, stream and play, with nothing in between.
 #[derive(Debug, Parser)]
@@ -44,6 +47,12 @@ pub(crate) struct Globals {
     /// Without a daemon: how long to wait for the network
     #[arg(long, global = true, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) wait: Duration,
+    /// Which Bitcoin: mainnet, signet, testnet4 or regtest; kept in the data folder
+    #[arg(long, global = true, value_name = "NET")]
+    pub(crate) network: Option<Network>,
+    /// A Bitcoin node to use, and no others but those named; can be said several times; kept in the data folder
+    #[arg(long = "bitcoin-peer", global = true, value_name = "ADDR")]
+    pub(crate) bitcoin_peers: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,6 +156,13 @@ pub(crate) enum Command {
         list: bool,
     },
 
+    /// Keeps your own money: Bitcoin
+    #[command(subcommand)]
+    Wallet(WalletAction),
+    /// Tells of the Bitcoin network
+    #[command(subcommand)]
+    Chain(ChainAction),
+
     /// Runs a node until it is stopped; all other commands then talk to it
     #[command(after_help = "Examples:\n  musicdao daemon\n  \
                             musicdao --data /srv/seed daemon --listen 0.0.0.0:4433 --no-mdns")]
@@ -249,7 +265,12 @@ impl Globals {
 impl Command {
     /// Says whether the command makes no sense without a daemon: the player's queue lives as long as its node.
     pub(crate) fn needs_daemon(&self) -> bool {
-        matches!(self, Self::Player(action) if !matches!(action, PlayerAction::Devices))
+        match self {
+            Self::Player(action) => !matches!(action, PlayerAction::Devices),
+            // The key is forgotten when its node ends.
+            Self::Wallet(action) => matches!(action, WalletAction::Unlock { .. } | WalletAction::Lock),
+            _ => false,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
 
 mod listening;
 mod running;
+mod wallet;
 
 /// Releases asked for at once while an id's beginning is looked up: as many as one answer may have.
 const PAGE: u32 = 1000;
@@ -88,6 +89,8 @@ impl Context<'_> {
             Command::Status => self.output.say(&self.session.ask::<Status>(Request::Status).await?),
             Command::Stats => self.output.say(&self.session.ask::<Stats>(Request::Stats).await?),
             Command::Identity(action) => self.identity(action).await,
+            Command::Wallet(action) => self.wallet(action).await,
+            Command::Chain(action) => self.chain(action).await,
             Command::Daemon(_)
             | Command::Stop
             | Command::Config(_)

@@ -204,7 +204,10 @@ fn words(event: &Event) -> Option<String> {
         ),
         Event::Warning(warning) => Some(format!("warning {} [{}]", clean(&warning.message), warning.code)),
         Event::Dropped { count } => Some(format!("missed  {count} events")),
-        Event::CatalogueChanged
+        Event::WalletChanged
+        | Event::Payment { .. }
+        | Event::Chain { .. }
+        | Event::CatalogueChanged
         | Event::LibraryChanged
         | Event::Progress(_)
         | Event::JobEnded { .. }

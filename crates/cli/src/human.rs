@@ -21,6 +21,8 @@ use crate::{
     },
 };
 
+mod wallet;
+
 /// Days and files of the statistics that people are shown; `--json` has all.
 const STATS_SHOWN: usize = 14;
 

@@ -12,10 +12,11 @@ use crate::{
 };
 
 /// All commands, in the order and under the headings in which they are listed.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Listen", &["search", "releases", "show", "play", "download", "downloads", "lyrics", "player"]),
     ("Keep", &["library", "playlist", "like", "unlike", "follow", "tag", "hide"]),
     ("Publish", &["profile", "publish", "withdraw", "seed"]),
+    ("Money", &["wallet", "chain"]),
     ("Connect", &["daemon", "stop", "invite", "share", "open", "join", "peers", "report", "block"]),
     ("Look after it", &["status", "stats", "config", "identity", "doctor", "bench", "completions", "man"]),
 ];

@@ -60,6 +60,9 @@ answers! {
     Follows(Follows), Library(Library), Playlists(Playlists), Seeds(Seeds), Stats(Stats),
     Doctor(Doctor), Config(ConfigValues), Identity(IdentityRef), Done(Done), Queue(Queue), Devices(Devices),
     Hidden(Hidden), TagsTop(TagsTop), Link(Link), Opened(Opened), Downloads(Downloads), Lyrics(Lyrics),
+    Wallet(WalletStatus), NewWallet(NewWallet), Drill(Drill), Receive(Receive), PayTo(PayTo), Sent(Sent),
+    WalletHistory(WalletHistory), File(TextFile), Coins(Coins), Labels(Labels), Chain(ChainStatus), Backup(Backup),
+    Words(Words),
 }
 
 impl Session {
@@ -184,6 +187,11 @@ async fn arrival(events: &mut mpsc::Receiver<Event>, deadline: Instant) -> bool 
 fn is_arrival(event: &Event) -> bool {
     matches!(
         event,
-        Event::Release { .. } | Event::CatalogueChanged | Event::PeerUp { .. } | Event::Dropped { .. }
+        Event::Release { .. }
+            | Event::CatalogueChanged
+            | Event::PeerUp { .. }
+            | Event::WalletChanged
+            | Event::Chain { .. }
+            | Event::Dropped { .. }
     )
 }

@@ -12,8 +12,10 @@ use ts_rs::TS;
 
 mod careful;
 mod keeping;
+mod money;
 mod player;
 mod studio;
+mod wallet;
 
 pub use careful::{
     Backup, Hidden, HiddenThing, HideCommand, HideTarget, IdentityRef, ReportInfo, ReportReason, Words,
@@ -25,7 +27,15 @@ pub use keeping::{
 pub use player::{
     Devices, GainMode, Listed, Lyrics, PlayerCommand, PlayerState, Queue, QueueEntry, QueueItem, Repeat,
 };
+pub use money::{
+    Audit, Example, Income, IncomeOf, Invested, MoneyCommand, Note, NoteStatus, Notes, Offer, Offers, PaidOut, Pay,
+    Payment, Payments, PayoutLine, Reward, Split, Tipped,
+};
 pub use studio::{Draft, DraftCover, DraftTrack, Publish, PublishTrack, Skipped};
+pub use wallet::{
+    ChainStatus, Coin, Coins, Drill, Fee, Fees, Labels, NewWallet, PayTo, Receive, Recipient, Sent, Spend, TextFile,
+    TransactionState, WalletCommand, WalletHistory, WalletStatus, WalletTransaction,
+};
 
 /// Names a long piece of work, so that its progress can be told and it can be cancelled. The caller chooses it.
 pub type JobId = String;
@@ -209,6 +219,10 @@ pub enum Request {
     Stats,
     /// Checks the node's surroundings and says what is wrong in words.
     Doctor,
+    /// The own Bitcoin wallet.
+    Wallet(WalletCommand),
+    /// Tips, offers, investments, payouts and audits.
+    Money(MoneyCommand),
     /// Reads a setting, or all.
     ConfigGet {
         /// Which; all where none is named.
@@ -332,13 +346,54 @@ pub enum Response {
     /// To [`Request::IdentityExport`], [`Request::IdentityImport`], [`Request::IdentityRestore`] and
     /// [`Request::IdentityTakeOver`].
     Identity(IdentityRef),
-    /// To [`Request::IdentityBackup`].
+    /// To [`Request::IdentityBackup`] and [`WalletCommand::Backup`].
     Backup(Backup),
-    /// To [`Request::IdentityWords`].
+    /// To [`Request::IdentityWords`] and [`WalletCommand::Words`].
     Words(Words),
+    /// To [`WalletCommand::Status`] and all that changes no more than it shows.
+    Wallet(WalletStatus),
+    /// To [`WalletCommand::Create`].
+    NewWallet(NewWallet),
+    /// To [`WalletCommand::Drill`].
+    Drill(Drill),
+    /// To [`WalletCommand::Address`].
+    Receive(Receive),
+    /// To [`WalletCommand::Parse`].
+    PayTo(PayTo),
+    /// To [`WalletCommand::Send`] and [`WalletCommand::Bump`].
+    Sent(Sent),
+    /// To [`WalletCommand::History`].
+    WalletHistory(WalletHistory),
+    /// To [`WalletCommand::HistoryCsv`] and [`WalletCommand::LabelsExport`].
+    File(TextFile),
+    /// To [`WalletCommand::Coins`] and [`WalletCommand::Freeze`].
+    Coins(Coins),
+    /// To [`WalletCommand::LabelsImport`].
+    Labels(Labels),
+    /// To [`WalletCommand::Chain`].
+    Chain(ChainStatus),
+    /// To [`MoneyCommand::Tip`].
+    Tipped(Tipped),
+    /// To [`MoneyCommand::Payments`].
+    Payments(Payments),
+    /// To [`MoneyCommand::OfferCreate`] and [`MoneyCommand::OfferShow`].
+    Offer(Offer),
+    /// To [`MoneyCommand::Offers`].
+    Offers(Offers),
+    /// To [`MoneyCommand::Invest`].
+    Invested(Invested),
+    /// To [`MoneyCommand::Notes`].
+    Notes(Notes),
+    /// To [`MoneyCommand::Payout`] and [`MoneyCommand::Refund`].
+    PaidOut(PaidOut),
+    /// To [`MoneyCommand::Income`].
+    Income(Income),
+    /// To [`MoneyCommand::Audit`].
+    Audit(Audit),
     /// To [`Request::Jobs`].
     Jobs(Jobs),
-    /// To [`Request::Join`], [`Request::Discard`], [`Request::Report`], [`Request::Cancel`] and [`Request::Shutdown`].
+    /// To [`Request::Join`], [`Request::Discard`], [`Request::Report`], [`Request::Cancel`], [`Request::Shutdown`],
+    /// [`WalletCommand::Label`], [`MoneyCommand::Thank`] and [`MoneyCommand::OfferClose`].
     Done(Done),
 }
 
@@ -427,6 +482,28 @@ pub enum Event {
     },
     /// Somebody else publishes with this identity: this node only reads from now on.
     IdentityInUseElsewhere,
+    /// The wallet was made, locked or unlocked, or its balance, history or labels have changed.
+    WalletChanged,
+    /// Somebody pays this wallet.
+    Payment {
+        /// Names the payment.
+        txid: String,
+        /// How much it brings.
+        amount_sat: u64,
+        /// What it is: a tip, an investment, a payout; none for others.
+        purpose: Option<String>,
+        /// Blocks on it: told when it is first seen, and again with its first block.
+        confirmations: u32,
+    },
+    /// The Bitcoin network went on; told at most once a second.
+    Chain {
+        /// The newest block.
+        height: u32,
+        /// Whether that is the newest that the peers know.
+        synced: bool,
+        /// How many Bitcoin nodes are connected.
+        peers: u32,
+    },
     /// Something the user should know, in words.
     Warning(ApiError),
     /// So many events were dropped because the reader was slow.

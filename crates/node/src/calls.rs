@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use crate::{
     api::{ApiError, Event, Request, Response},
     asset::{self, Asset, AssetName, AssetSize},
-    careful, catalogue, doctor, downloads, library, lyrics,
+    careful, catalogue, doctor, downloads, library, lyrics, money,
     node::{Inner, NodeHandle},
     publish,
     shell::Api,
@@ -97,8 +97,10 @@ impl Inner {
             Request::Seed { release, remove, job } => node.seed(release, remove, job).await?.into(),
             Request::Stats => node.stats().await?.into(),
             Request::Doctor => doctor::examine(node).await?.into(),
+            Request::Wallet(command) => money::wallet(node, command).await?,
+            Request::Money(command) => money::money(node, command).await?,
             Request::ConfigGet { key } => node.config(key.as_deref())?.into(),
-            Request::ConfigSet { key, value } => node.configure(&key, &value)?.into(),
+            Request::ConfigSet { key, value } => node.configure(&key, &value).await?.into(),
             Request::IdentityExport { file, passphrase } => node.export(file, passphrase).await?.into(),
             Request::IdentityImport { file, passphrase } => node.import(&file, passphrase).await?.into(),
             Request::IdentityBackup { passphrase } => node.back_up(passphrase).await?.into(),
@@ -112,7 +114,7 @@ impl Inner {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let done = tokio::task::spawn_blocking(work).await;

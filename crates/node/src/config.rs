@@ -6,12 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chain::PeerAddress;
+use domain::Network;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{api::ApiError, folder};
 
 const FILE: &str = "config.toml";
+
+/// What the setting `mainnet` has to say before the network may be that of real money.
+pub const MAINNET_WORDS: &str = "I can lose real money";
+/// A wallet's seed in the folder of its network.
+pub(crate) const SEED_FILE: &str = "wallet.age";
 
 /// What a node is started with. What is not said here comes from the data folder's [`Settings`].
 #[derive(Clone, Debug, Default)]
@@ -62,6 +69,14 @@ pub struct Settings {
     pub notify_releases: bool,
     /// Most records kept.
     pub max_records: u64,
+    /// Which Bitcoin money is of. Another one takes a new start.
+    pub network: Network,
+    /// Bitcoin nodes that are used and no others, `host` or `host:port`; they are found by themselves where none is named.
+    pub bitcoin_peers: Vec<String>,
+    /// SOCKS5 proxy, such as Tor's, through which Bitcoin nodes are reached.
+    pub bitcoin_proxy: Option<SocketAddr>,
+    /// [`MAINNET_WORDS`] where real money is allowed.
+    pub mainnet: String,
     /// Where unknown keys stay.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -98,9 +113,23 @@ impl Default for Settings {
             private_session: false,
             notify_releases: false,
             max_records: 1_000_000,
+            network: Network::default(),
+            bitcoin_peers: Vec::new(),
+            bitcoin_proxy: None,
+            mainnet: String::new(),
             other: Map::new(),
         }
     }
+}
+
+/// Says what a setting can be, by what it is at first.
+fn bad_value(key: &str, value: &str, first: Option<&Value>) -> ApiError {
+    let like = match first {
+        Some(Value::Bool(_)) => "; it is true or false".to_owned(),
+        Some(Value::Number(number)) => format!("; it is a whole number without a unit, such as {number}"),
+        _ => String::new(),
+    };
+    ApiError::new("config_bad_value", format!("`{key}` cannot be `{value:.80}`{like}"))
 }
 
 impl Settings {
@@ -158,8 +187,76 @@ impl Settings {
                 all.insert(key.to_owned(), value);
                 serde_json::from_value(Value::Object(all.clone())).ok()
             })
-            .ok_or_else(|| ApiError::new("config_bad_value", format!("`{key}` cannot be `{value:.80}`")))
+            .ok_or_else(|| bad_value(key, value, known.get(key)))
+            .and_then(|settings: Self| settings.checked(self.network))
     }
+
+    /// Takes on what a command line says of Bitcoin, and keeps it in the data folder.
+    ///
+    /// # Errors
+    /// `network_mismatch` where the folder has a wallet of another network, `mainnet_not_allowed`, and those of files.
+    pub fn adopt(data: &Path, network: Option<Network>, peers: &[String]) -> Result<(), ApiError> {
+        let before = Self::load(data)?;
+        let mut settings = before.clone();
+        if let Some(network) = network.filter(|network| *network != before.network) {
+            settings.change_network(network, before.has_wallet(data))?;
+        }
+        if !peers.is_empty() {
+            settings.bitcoin_peers = peers.to_vec();
+        }
+        if settings == before {
+            return Ok(());
+        }
+        let network = settings.network;
+        let settings = settings.checked(network)?;
+        folder::create(data)?;
+        settings.save(data)
+    }
+
+    /// Returns the settings where they fit together; nodes of one network are none of another.
+    fn checked(mut self, before: Network) -> Result<Self, ApiError> {
+        if self.network != before {
+            self.bitcoin_peers.clear();
+        }
+        for peer in &self.bitcoin_peers {
+            PeerAddress::parse(peer, self.network)?;
+        }
+        self.money_allowed()?;
+        Ok(self)
+    }
+
+    /// Says whether the data folder has a wallet of this network.
+    pub(crate) fn has_wallet(&self, data: &Path) -> bool {
+        data.join(self.network.word()).join(SEED_FILE).exists()
+    }
+
+    /// Fails where the network is that of real money and the user has not said so in words.
+    pub(crate) fn money_allowed(&self) -> Result<(), ApiError> {
+        if self.network != Network::Mainnet || self.mainnet == MAINNET_WORDS {
+            return Ok(());
+        }
+        let message =
+            format!("real money is off; `musicdao config set mainnet \"{MAINNET_WORDS}\"` allows it");
+        Err(ApiError::new("mainnet_not_allowed", message))
+    }
+
+    fn change_network(&mut self, network: Network, has_wallet: bool) -> Result<(), ApiError> {
+        if has_wallet {
+            return Err(network_mismatch(self.network, network));
+        }
+        self.network = network;
+        self.bitcoin_peers.clear();
+        Ok(())
+    }
+}
+
+/// Says that the wallet is of one network and something else of another.
+pub fn network_mismatch(wallet: Network, other: Network) -> ApiError {
+    let message = format!(
+        "the wallet here is of {wallet}, not of {other}; `--data DIR` names another folder, \
+         `musicdao config set network {other}` turns this one to {other} and leaves the wallet where it is"
+    );
+    ApiError::new("network_mismatch", message)
 }
 
 fn unknown_key(key: &str) -> ApiError {
@@ -193,6 +290,41 @@ mod tests {
         fs::write(folder.path().join(FILE), "dht = ").unwrap();
         assert_eq!(Settings::load(folder.path()).unwrap_err().code, "config_malformed");
         assert_eq!(fs::read(folder.path().join(FILE)).unwrap(), b"dht = ");
+    }
+
+    #[test]
+    fn a_command_line_chooses_the_network_of_a_folder_without_a_wallet() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        let (one, peer) = (Some(Network::Regtest), "127.0.0.1:18444".to_owned());
+        Settings::adopt(data, one, std::slice::from_ref(&peer)).unwrap();
+        let settings = Settings::load(data).unwrap();
+        assert_eq!((settings.network, settings.bitcoin_peers), (Network::Regtest, vec![peer]));
+        Settings::adopt(data, None, &[]).unwrap();
+        assert_eq!(Settings::load(data).unwrap().bitcoin_peers, [peer]);
+
+        fs::create_dir(data.join("regtest")).unwrap();
+        fs::write(data.join("regtest").join(SEED_FILE), "").unwrap();
+        Settings::adopt(data, one, &[]).unwrap();
+        let other = Settings::adopt(data, Some(Network::Signet), &[]);
+        assert_eq!(other.unwrap_err().code, "network_mismatch");
+        assert_eq!(Settings::load(data).unwrap().network, Network::Regtest);
+    }
+
+    #[test]
+    fn real_money_takes_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = Settings::adopt(folder.path(), Some(Network::Mainnet), &[]);
+        assert_eq!(refused.unwrap_err().code, "mainnet_not_allowed");
+        let settings = Settings::default();
+        assert_eq!(settings.with("network", "mainnet").unwrap_err().code, "mainnet_not_allowed");
+        let allowed = settings.with("mainnet", MAINNET_WORDS).unwrap();
+        assert_eq!(allowed.with("network", "mainnet").unwrap().network, Network::Mainnet);
+        let named = allowed.with("bitcoin_peers", r#"["node.example.org"]"#).unwrap();
+        assert!(named.with("network", "regtest").unwrap().bitcoin_peers.is_empty());
+        let peers = r#"["no such:node"]"#;
+        assert_eq!(allowed.with("bitcoin_peers", peers).unwrap_err().code, "bitcoin_peer_invalid");
+        assert_eq!(allowed.with("network", "testnet3").unwrap_err().code, "config_bad_value");
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod library;
 mod links;
 mod lists;
 mod lyrics;
+mod money;
 mod node;
 mod picture;
 mod playback;
@@ -44,7 +45,7 @@ mod unsigned;
 mod upkeep;
 
 pub use asset::{Asset, AssetName, AssetSize};
-pub use config::{Config, RelayPolicy, Settings};
+pub use config::{Config, MAINNET_WORDS, RelayPolicy, Settings, network_mismatch};
 pub use domain;
 pub use folder::set_aside_database;
 pub use node::{Ended, Node, NodeHandle};

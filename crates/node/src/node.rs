@@ -39,6 +39,7 @@ use crate::{
     jobs::Jobs,
     library::Deleted,
     lists::Lists,
+    money::Money,
     playback::Host,
     rendezvous,
     unsigned::Removal,
@@ -94,6 +95,7 @@ pub(crate) struct Inner {
     pub(crate) deleted: Deleted,
     pub(crate) drafts: Drafts,
     pub(crate) findings: Findings,
+    pub(crate) money: Money,
     pub(crate) assets: Semaphore,
     pub(crate) small_pictures: asset::SmallPictures,
     pub(crate) tasks: TaskTracker,
@@ -114,6 +116,8 @@ struct Parts {
     blobs: Blobs,
     drafts: Drafts,
     cache: Arc<Cache>,
+    hub: Arc<Hub>,
+    money: Money,
     network: Network,
     book: Arc<Book>,
     idle: Arc<Idle>,
@@ -137,6 +141,7 @@ impl Node {
         let (driver, handle, outcome) = parts.driver().await?;
         let inner = Arc::new(parts.join(handle));
         inner.clone().run(driver, outcome, incoming).await?;
+        inner.money.resume(&inner).await;
         inner.join_known().await?;
         inner.join_friends(&config.peers).await?;
         let releases = inner.store.counts().await?.releases;
@@ -188,6 +193,8 @@ impl Parts {
         let drafts = Drafts::new(&config.data);
         drafts.clear()?;
         let cache = Arc::new(Cache::load(&store, &settings).await?);
+        let hub = Arc::default();
+        let money = Money::open(&config.data, &settings, &store, &hub).await?;
         let (network, incoming) =
             Network::start(network_config(&identity, &settings, &blobs, &cache)).await?;
         network.set_metered(settings.metered);
@@ -201,6 +208,8 @@ impl Parts {
             blobs,
             drafts,
             cache,
+            hub,
+            money,
             network,
             book: Arc::default(),
             idle: Arc::default(),
@@ -231,7 +240,7 @@ impl Parts {
             driver,
             book: self.book,
             idle: self.idle,
-            hub: Arc::default(),
+            hub: self.hub,
             jobs: Arc::default(),
             fetches: Fetches::default(),
             lists: Lists::default(),
@@ -243,6 +252,7 @@ impl Parts {
             deleted: Deleted::default(),
             drafts: self.drafts,
             findings: Findings::default(),
+            money: self.money,
             assets: Semaphore::new(asset::AT_ONCE),
             small_pictures: asset::SmallPictures::default(),
             tasks: TaskTracker::new(),

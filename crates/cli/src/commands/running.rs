@@ -245,7 +245,7 @@ impl Context<'_> {
         self.output.say_as(&identity, || format!("You are {} from now on.\n", identity.peer_id))
     }
 
-    fn may_prompt(&self) -> bool {
+    pub(super) fn may_prompt(&self) -> bool {
         !self.output.json && io::stdin().is_terminal()
     }
 
@@ -256,7 +256,7 @@ impl Context<'_> {
     }
 }
 
-fn drawing(link: &str) -> Result<String, ApiError> {
+pub(super) fn drawing(link: &str) -> Result<String, ApiError> {
     let code = QrCode::new(link).map_err(|error| {
         ApiError::new("invite_too_long", format!("the link does not fit a QR code: {error}"))
     })?;
@@ -264,7 +264,7 @@ fn drawing(link: &str) -> Result<String, ApiError> {
 }
 
 /// Reads the first line of a file.
-fn read_passphrase(path: &Path) -> Result<String, ApiError> {
+pub(super) fn read_passphrase(path: &Path) -> Result<String, ApiError> {
     let file = File::open(path).map_err(|error| at(path, error))?;
     let mut line = String::new();
     let read = BufReader::new(file.take(MAX_PASSPHRASE_LEN)).read_line(&mut line);

@@ -1,5 +1,7 @@
 //! The node itself: counts, settings, work under way, the end.
 
+use std::sync::Arc;
+
 use peer::Input;
 
 use crate::{
@@ -42,7 +44,20 @@ impl Inner {
         Ok(ConfigValues { config: self.settings().values(key)? })
     }
 
-    pub(super) fn configure(&self, key: &str, value: &str) -> Result<ConfigValues, ApiError> {
+    pub(super) async fn configure(self: &Arc<Self>, key: &str, value: &str) -> Result<ConfigValues, ApiError> {
+        let before = self.settings();
+        self.write_setting(key, value)?;
+        let now = self.settings();
+        if now.network != before.network {
+            // Wallet, records and peers are of one network.
+            self.end(Ended::Restart);
+        } else if (&now.bitcoin_peers, now.bitcoin_proxy) != (&before.bitcoin_peers, before.bitcoin_proxy) {
+            self.money.reconnect(self).await?;
+        }
+        Ok(ConfigValues { config: crate::Settings::load(&self.data)?.values(Some(key))? })
+    }
+
+    fn write_setting(&self, key: &str, value: &str) -> Result<(), ApiError> {
         // What the command line says for one run is not written down.
         let settings = crate::Settings::load(&self.data)?.with(key, value)?;
         settings.save(&self.data)?;
@@ -57,7 +72,7 @@ impl Inner {
         });
         self.network.set_upload_limit((current.upload_limit > 0).then_some(current.upload_limit));
         self.network.set_metered(current.metered);
-        Ok(ConfigValues { config: settings.values(Some(key))? })
+        Ok(())
     }
 
     pub(super) fn cancel(&self, job: &JobId) -> Result<Done, ApiError> {
