@@ -30,21 +30,11 @@ mod answers;
 mod create;
 mod fault;
 mod follow;
-mod income;
-mod ledgers;
-mod music;
-mod notes;
-mod offers;
 mod outbox;
 mod pay;
-mod payments;
-mod payouts;
 mod purse;
-mod records;
-mod tips;
 mod vault;
 
-use ledgers::Ledgers;
 use purse::Purse;
 use vault::Vault;
 
@@ -65,8 +55,6 @@ pub(crate) struct Money {
     caught_up: AtomicBool,
     /// There is something to send.
     wake: Notify,
-    /// What is known of artists' money.
-    ledgers: Ledgers,
 }
 
 /// The Bitcoin client while it runs.
@@ -81,16 +69,9 @@ pub(crate) async fn wallet(node: &Arc<Inner>, command: WalletCommand) -> Result<
 }
 
 /// Answers a command about money for music.
-pub(crate) async fn money(node: &Arc<Inner>, command: MoneyCommand) -> Result<Response, ApiError> {
-    music::answer(node, command).await
-}
-
-/// Publishes where this node's artist is paid, once there is a wallet.
-pub(crate) async fn publish_income(node: &Arc<Inner>) -> Result<(), ApiError> {
-    match node.money.purse.lock().await.wallet().is_ok() {
-        true => income::ensure(node).await,
-        false => Ok(()),
-    }
+pub(crate) async fn money(node: &Arc<Inner>, _command: MoneyCommand) -> Result<Response, ApiError> {
+    node.money.purse.lock().await.wallet()?;
+    Err(ApiError::new("not_yet", "this version pays nobody for music yet"))
 }
 
 impl Money {
@@ -115,7 +96,6 @@ impl Money {
             watching: AtomicBool::default(),
             caught_up: AtomicBool::default(),
             wake: Notify::new(),
-            ledgers: Ledgers::default(),
         })
     }
 
@@ -126,11 +106,7 @@ impl Money {
             return;
         }
         if let Err(error) = self.connect(node).await {
-            tracing::warn!(
-                code = error.code,
-                message = error.message,
-                "the wallet does not follow its chain"
-            );
+            tracing::warn!(code = error.code, message = error.message, "the wallet does not follow its chain");
             self.hub.tell(&Event::Warning(error));
         }
     }
@@ -155,8 +131,7 @@ impl Money {
         let config = self.client(&node.settings()).await?;
         let (chain, events) = chain::start(config)?;
         let ending = node.ending.child_token();
-        *self.link.lock().expect("no holder panics") =
-            Some(Link { chain: chain.clone(), ending: ending.clone() });
+        *self.link.lock().expect("no holder panics") = Some(Link { chain: chain.clone(), ending: ending.clone() });
         self.watching.store(false, Ordering::Relaxed);
         self.watch(&chain).await?;
         node.tasks.spawn(follow::run(node.clone(), chain.clone(), events, ending.clone()));
