@@ -13,7 +13,7 @@ use symphonia::{
             audio::{AudioDecoder, AudioDecoderOptions, well_known},
             registry::CodecRegistry,
         },
-        errors::Error as MediaError,
+        errors::{Error as MediaError, SeekErrorKind},
         formats::{
             FormatOptions, FormatReader, SeekMode, SeekTo, Track, TrackType,
             probe::{Hint, Probe},
@@ -299,6 +299,10 @@ impl Decoder {
     /// A place beyond what is there is the end, not an error.
     fn sought(&mut self, error: MediaError) -> Result<(), Error> {
         match error {
+            MediaError::SeekError(SeekErrorKind::OutOfRange) => {
+                self.finished = true;
+                Ok(())
+            }
             MediaError::SeekError(_) if self.layout.format.frames.is_none() => Ok(()),
             error => Err(failure(&self.intake, error, self.position, &self.layout.format)),
         }

@@ -42,6 +42,9 @@ pub enum Error {
     /// A partial source waited for bytes as long as it may.
     #[error("the sound did not arrive in time")]
     TimedOut,
+    /// Whoever gives tracks out could not, for a reason in words.
+    #[error("the track cannot be opened: {0}")]
+    Unopened(String),
     /// Nobody who can be reached has the bytes.
     #[error("nobody who can be reached has this track")]
     NotFound,
@@ -61,6 +64,7 @@ impl Error {
             Self::TooLong { .. } => "file_too_long",
             Self::Cancelled => "cancelled",
             Self::TimedOut => "track_timed_out",
+            Self::Unopened(_) => "track_unopened",
             Self::NotFound => "track_not_found",
         }
     }

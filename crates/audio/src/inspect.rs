@@ -38,6 +38,9 @@ pub enum Warning {
     /// Some of the sound could not be decoded.
     #[error("{0} places of the recording are damaged")]
     DamagedPlaces(u32),
+    /// The file ends before the recording does.
+    #[error("the recording is cut off at its end; was the file copied whole?")]
+    CutOff,
 }
 
 impl Warning {
@@ -49,6 +52,7 @@ impl Warning {
             Self::CoverTooLarge(_) => "cover_too_large",
             Self::CoverUnreadable => "cover_unreadable",
             Self::DamagedPlaces(_) => "damaged_places",
+            Self::CutOff => "cut_off",
         }
     }
 }
@@ -180,6 +184,11 @@ fn judge(
     let hole = format.exact && format.frames.is_some_and(|promised| frames < promised);
     if bad > 0 || hole {
         warnings.push(Warning::DamagedPlaces(bad.max(1)));
+    }
+    if format.codec == Codec::Mp3
+        && mp3::is_cut_off(File::open(path).map_err(file_error)?).map_err(file_error)?
+    {
+        warnings.push(Warning::CutOff);
     }
     Ok(())
 }

@@ -21,6 +21,9 @@ use crate::gauge::{Gauge, Outlet};
 
 /// Samples taken from the ring at a time.
 const CHUNK: usize = 512;
+/// ALSA's plugins that are listed like devices.
+const CONVERTERS: [&str; 8] =
+    ["null", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "usbstream"];
 /// Longest sleep of an output without a clock of its own, should a wake-up get lost.
 const NAP: Duration = Duration::from_millis(200);
 
@@ -34,7 +37,7 @@ pub enum Output {
     Device(String),
     /// Nowhere, as fast as data comes.
     Null,
-    /// A 16-bit stereo PCM file at the rate of the first track, as fast as data comes.
+    /// A new 16-bit stereo PCM file at the rate of the first track, as fast as data comes.
     Wav(PathBuf),
 }
 
@@ -79,6 +82,9 @@ pub enum OutputError {
     /// The file to write to cannot be written.
     #[error("the sound file cannot be written: {0}")]
     Unwritable(String),
+    /// There is a file of that name.
+    #[error("{0} exists already; choose another name")]
+    Exists(PathBuf),
 }
 
 impl OutputError {
@@ -89,6 +95,7 @@ impl OutputError {
             Self::UnknownDevice(_) => "unknown_sound_device",
             Self::Lost(_) => "sound_device_lost",
             Self::Unwritable(_) => "output_unwritable",
+            Self::Exists(_) => "file_exists",
         }
     }
 }
@@ -106,9 +113,10 @@ pub struct Device {
 
 /// Lists the sound cards, the preferred one first. Empty where there is none.
 pub fn devices() -> Vec<Device> {
+    hush();
     let host = cpal::default_host();
-    let preferred = host.default_output_device().and_then(|device| name(&device));
-    let all = host.output_devices().into_iter().flatten();
+    let preferred = host.default_output_device().filter(takes_sound).and_then(|device| name(&device));
+    let all = host.output_devices().into_iter().flatten().filter(takes_sound);
     let mut found: Vec<_> = all
         .filter_map(|device| {
             let name = name(&device)?;
@@ -151,6 +159,7 @@ impl Line {
         ring: rtrb::Consumer<f32>,
         gauge: &Arc<Gauge>,
     ) -> Result<Self, OutputError> {
+        hush();
         match output {
             Output::Default => card(DeviceSinkBuilder::from_default_device(), ring, gauge),
             Output::Device(name) => card(DeviceSinkBuilder::from_device(find(name)?), ring, gauge),
@@ -175,6 +184,23 @@ impl Drop for Line {
             // A panic there has been reported by its own thread.
             let _ = thread.join();
         }
+    }
+}
+
+/// Says whether a device can be played on, be it by somebody else at the moment. ALSA also lists what only converts
+/// sound or throws it away, and does so where there is no sound card.
+fn takes_sound(device: &cpal::Device) -> bool {
+    let name = name(device).unwrap_or_default();
+    let plugin = name.strip_prefix("alsa:").is_some_and(|pcm| CONVERTERS.contains(&pcm));
+    let busy = |error: CpalError| error.kind() == CpalErrorKind::DeviceBusy;
+    !plugin && device.default_output_config().map_or_else(busy, |_| true)
+}
+
+/// Keeps ALSA from writing to standard error what its callers are told, too: for this thread.
+fn hush() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = alsa::Output::local_error_handler() {
+        tracing::debug!(%error, "ALSA writes to standard error");
     }
 }
 
@@ -294,8 +320,24 @@ impl WavFile {
             bits_per_sample: 16,
             sample_format: hound::SampleFormat::Int,
         };
-        hound::WavWriter::create(path, spec).map(Self).map_err(unwritable)
+        let file = new_file(path)?;
+        hound::WavWriter::new(std::io::BufWriter::new(file), spec).map(Self).map_err(unwritable)
     }
+}
+
+/// Creates a file; what is there already and is no file, such as a device, is written to.
+fn new_file(path: &Path) -> Result<std::fs::File, OutputError> {
+    let is_file = || std::fs::metadata(path).map_or(true, |meta| meta.is_file());
+    let opened = match std::fs::File::create_new(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && is_file() => {
+            return Err(OutputError::Exists(path.to_owned()));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::OpenOptions::new().write(true).open(path)
+        }
+        opened => opened,
+    };
+    opened.map_err(|error| OutputError::Unwritable(format!("{}: {error}", path.display())))
 }
 
 impl Drain for WavFile {

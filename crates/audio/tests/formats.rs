@@ -47,3 +47,23 @@ fn a_seek_goes_to_the_exact_sample() {
         assert!(rest(&mut decoder).is_empty(), "{extension} beyond its end");
     }
 }
+
+#[test]
+fn a_seek_beyond_an_end_that_no_header_tells_is_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = dir.path().join("plain.wav");
+    write_wav(&plain, RATE, 2, &sweep(RATE, FRAMES));
+    let unmarked: [(&str, &[&str]); 2] =
+        [("bare.mp3", &["-c:a", "libmp3lame", "-write_xing", "0"]), ("bare.aac", &["-c:a", "aac"])];
+    for (name, args) in unmarked {
+        let path = dir.path().join(name);
+        ffmpeg(&[&["-i", plain.to_str().unwrap()], args, &[path.to_str().unwrap()]].concat());
+        let mut decoder = open(&path);
+        for beyond in [FRAMES as u64 * 10, u64::MAX / 2] {
+            decoder.seek(beyond).unwrap();
+            assert!(rest(&mut decoder).is_empty(), "{name}");
+        }
+        decoder.seek(FRAMES as u64 / 2).unwrap();
+        assert!(!rest(&mut decoder).is_empty(), "{name}: the middle is still there");
+    }
+}

@@ -134,6 +134,27 @@ fn a_file_that_was_cut_off_is_told_from_a_whole_one() {
 }
 
 #[test]
+fn an_mp3_whose_header_promises_nothing_is_told_to_be_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plain, path) = (dir.path().join("plain.wav"), dir.path().join("bare.mp3"));
+    write_wav(&plain, 44_100, 2, &sweep(44_100, 200_000));
+    ffmpeg(&[
+        "-i",
+        plain.to_str().unwrap(),
+        "-c:a",
+        "libmp3lame",
+        "-write_xing",
+        "0",
+        path.to_str().unwrap(),
+    ]);
+    assert_eq!(look(&path).unwrap().warnings, [], "a whole one is not");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() * 6 / 10 + 11]).unwrap();
+    let warnings = look(&path).unwrap().warnings;
+    assert_eq!(warnings, [inspect::Warning::CutOff]);
+}
+
+#[test]
 fn a_file_whose_header_leaves_nothing_to_hear_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = encode(dir.path(), "tone.m4a", 44_100, &tone(44_100, 1.0));

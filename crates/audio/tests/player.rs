@@ -280,7 +280,7 @@ fn an_interrupted_read_loses_no_sample() {
         // The head and, for those that need it, the tail are there: what is awaited is in the middle.
         let half = Song::new("half", bytes).arriving(usize::MAX);
         let arrival = half.arrival.clone();
-        let path = dir.path().join("played.wav");
+        let path = dir.path().join(format!("played.{extension}.wav"));
         let (player, events) = Player::new(Songs, Output::Wav(path.clone()));
         player.play_all([half], 0);
         for _ in 0..20 {
@@ -376,6 +376,18 @@ fn an_output_that_fails_pauses_and_says_so() {
     player.play();
     let seen = events_until(&events, |event| matches!(event, Event::Finished));
     assert_eq!(heard(&seen).last(), Some(&"one"));
+}
+
+#[test]
+fn a_file_that_is_there_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.wav");
+    std::fs::write(&path, b"mine").unwrap();
+    let (player, events) = Player::new(Songs, Output::Wav(path.clone()));
+    player.play_all([song("one", 50_000)], 0);
+    let seen = events_until(&events, |event| *event == Event::Playback(Playback::Paused));
+    assert_eq!(problems(&seen), ["file_exists"]);
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
 }
 
 #[test]

@@ -146,6 +146,8 @@ pub fn record<T: Clone + Send + std::fmt::Debug + 'static>(
     prepare: impl FnOnce(&Player<T>),
 ) -> (u32, Vec<i16>, Vec<Event<T>>) {
     let path = dir.join("recorded.wav");
+    // That of an earlier recording in the same folder would not be written over.
+    let _ = std::fs::remove_file(&path);
     let (player, events) = Player::new(opener, Output::Wav(path.clone()));
     prepare(&player);
     player.play_all(items, 0);
