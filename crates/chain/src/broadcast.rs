@@ -20,10 +20,10 @@ const DIRECTLY: usize = 3;
 /// How a transaction left. None of this says that it is valid or that anyone keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offered {
-    /// Whether a peer of the light client asked for it.
-    pub by_client: bool,
     /// Peers that were given it directly, and processed it.
     pub directly: usize,
+    /// Whether a peer asked the light client for it; not waited for where others were given it.
+    pub by_client: bool,
 }
 
 /// The transactions that their owner has persisted and no block holds deep enough yet.
@@ -57,19 +57,18 @@ pub async fn rebroadcast(chain: Chain, mut outbox: impl Outbox) {
 }
 
 pub(crate) async fn offer(chain: &Chain, transaction: &Transaction) -> Result<Offered, Error> {
-    let (by_client, directly) =
-        tokio::join!(through_client(chain, transaction), to_peers(chain, transaction));
-    let offered = Offered { by_client: by_client?, directly };
-    if !offered.by_client && offered.directly == 0 {
-        return Err(Error::NoPeer);
-    }
-    Ok(offered)
-}
-
-async fn through_client(chain: &Chain, transaction: &Transaction) -> Result<bool, Error> {
     let (sent, reply) = oneshot::channel();
     chain.ask(Command::Submit { transaction: transaction.clone(), sent }).await?;
-    Ok(reply.await.unwrap_or(false))
+    let directly = to_peers(chain, transaction).await;
+    let mut offered = Offered { directly, by_client: false };
+    // A peer that has it by now never asks for it.
+    if directly == 0 {
+        offered.by_client = reply.await.unwrap_or(false);
+        if !offered.by_client {
+            return Err(Error::NoPeer);
+        }
+    }
+    Ok(offered)
 }
 
 async fn to_peers(chain: &Chain, transaction: &Transaction) -> usize {

@@ -37,6 +37,9 @@ const WAITING_ANNOUNCEMENTS: usize = 16;
 /// Blocks below a wished height whose headers are wanted, too: for a median time, and for a reorganisation.
 const MARGIN: u32 = 144;
 
+/// Of how many looked at blocks one changes the status.
+const TELLING: u32 = 50;
+
 /// How often a session is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -441,7 +444,9 @@ impl Follower {
         self.order.connect(id, header, matches(&filter, id, &self.scripts));
         self.scanned = Some(id.height);
         life.useful = true;
-        self.publish(Phase::Filters, self.connected());
+        if id.height.is_multiple_of(TELLING) {
+            self.publish(Phase::Filters, self.connected());
+        }
     }
 
     /// Does what is next while nothing is outstanding: answers wishes, begins a pass, or says that all is seen. False where

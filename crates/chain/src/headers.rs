@@ -32,6 +32,7 @@ pub(crate) struct Headers {
     base: BlockId,
     headers: Vec<Header>,
     heights: HashMap<BlockHash, u32>,
+    tip: BlockId,
     path: PathBuf,
     /// Headers that are in the file as they are here.
     written: usize,
@@ -47,7 +48,7 @@ impl Headers {
         };
         let mut chain = Self::empty(path, network, base);
         if let Some(kept) = base_of(&bytes).filter(|it| it.height <= base.height) {
-            chain.base = kept;
+            (chain.base, chain.tip) = (kept, kept);
             for header in bytes[BASE..].chunks_exact(HEADER) {
                 let Ok(header) = consensus::deserialize::<Header>(header) else { break };
                 if header.validate_pow(header.target()).is_err() || !chain.push(header) {
@@ -60,7 +61,7 @@ impl Headers {
     }
 
     fn empty(path: PathBuf, network: Network, base: BlockId) -> Self {
-        Self { network, base, headers: Vec::new(), heights: HashMap::new(), path, written: 0 }
+        Self { network, base, headers: Vec::new(), heights: HashMap::new(), tip: base, path, written: 0 }
     }
 
     /// Forgets all and begins above another base.
@@ -73,14 +74,11 @@ impl Headers {
     }
 
     pub(crate) fn tip(&self) -> BlockId {
-        match self.headers.last() {
-            Some(header) => BlockId { height: self.height(), hash: header.block_hash() },
-            None => self.base,
-        }
+        self.tip
     }
 
     pub(crate) fn height(&self) -> u32 {
-        self.base.height + u32::try_from(self.headers.len()).expect("heights are 32 bits")
+        self.tip.height
     }
 
     pub(crate) fn header(&self, height: u32) -> Option<Header> {
@@ -134,22 +132,24 @@ impl Headers {
 
     /// Adds a header on top, where it fits there.
     pub(crate) fn push(&mut self, header: Header) -> bool {
-        if header.prev_blockhash != self.tip().hash {
+        if header.prev_blockhash != self.tip.hash {
             return false;
         }
         self.headers.push(header);
-        self.heights.insert(header.block_hash(), self.height());
+        self.tip = BlockId { height: self.tip.height + 1, hash: header.block_hash() };
+        self.heights.insert(self.tip.hash, self.tip.height);
         true
     }
 
     /// Drops what is above a height and returns it, highest first.
     pub(crate) fn truncate(&mut self, height: u32) -> Vec<BlockId> {
         let mut gone = Vec::new();
-        while self.height() > height && !self.headers.is_empty() {
-            let id = self.tip();
-            self.headers.pop();
-            self.heights.remove(&id.hash);
-            gone.push(id);
+        while self.tip.height > height
+            && let Some(header) = self.headers.pop()
+        {
+            self.heights.remove(&self.tip.hash);
+            gone.push(self.tip);
+            self.tip = BlockId { height: self.tip.height - 1, hash: header.prev_blockhash };
         }
         self.written = self.written.min(self.headers.len());
         gone

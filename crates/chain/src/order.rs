@@ -11,13 +11,16 @@ use tokio::sync::mpsc;
 use crate::event::{BlockId, Connected, Event};
 use crate::session::{Fetched, Session};
 
-/// Blocks that are fetched at once, 4 MB each at most.
+/// Blocks that are fetched or held at once, 4 MB each at most.
 const FETCHES: usize = 8;
 
 /// Events that wait for their turn, and for their block.
 #[derive(Default)]
 pub(crate) struct Order {
     waiting: VecDeque<Waiting>,
+    /// Wanted blocks that nobody was asked for, so that the queue is not searched in vain.
+    unasked: usize,
+    asked: usize,
 }
 
 enum Waiting {
@@ -46,6 +49,7 @@ pub(crate) enum Turn {
 impl Order {
     pub(crate) fn connect(&mut self, id: BlockId, header: Header, wanted: bool) {
         let block = if wanted { Wanted::Yes } else { Wanted::No };
+        self.unasked += usize::from(wanted);
         self.waiting.push_back(Waiting::Connected { id, header, block });
     }
 
@@ -64,20 +68,28 @@ impl Order {
             Waiting::Disconnected(_) => true,
             Waiting::Synced(_) => false,
         });
+        self.count();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Asks for the next blocks that are wanted.
     pub(crate) fn fetch(&mut self, session: &Session) {
-        let blocks = self.waiting.iter_mut().filter_map(|it| match it {
-            Waiting::Connected { id, block, .. } if !matches!(block, Wanted::No) => Some((id.hash, block)),
+        let room = FETCHES.saturating_sub(self.asked).min(self.unasked);
+        if room == 0 {
+            return;
+        }
+        let unasked = self.waiting.iter_mut().filter_map(|it| match it {
+            Waiting::Connected { id, block, .. } if matches!(block, Wanted::Yes) => Some((id.hash, block)),
             _ => None,
         });
-        for (hash, block) in blocks.take(FETCHES) {
-            if matches!(block, Wanted::Yes)
-                && let Some(fetched) = session.fetch(hash)
-            {
-                *block = Wanted::Asked(fetched);
-            }
+        for (hash, block) in unasked.take(room) {
+            let Some(fetched) = session.fetch(hash) else { return };
+            *block = Wanted::Asked(fetched);
+            self.unasked -= 1;
+            self.asked += 1;
         }
     }
 
@@ -90,6 +102,20 @@ impl Order {
                 *block = Wanted::Yes;
             }
         }
+        self.count();
+    }
+
+    fn count(&mut self) {
+        let blocks = self.waiting.iter().filter_map(|it| match it {
+            Waiting::Connected { block, .. } => Some(block),
+            _ => None,
+        });
+        (self.unasked, self.asked) = blocks.fold((0, 0), |(unasked, asked), it| match it {
+            Wanted::Yes => (unasked + 1, asked),
+            // A block that is here takes up its 4 MB until it is sent.
+            Wanted::Asked(_) | Wanted::Here(_) => (unasked, asked + 1),
+            Wanted::No => (unasked, asked),
+        });
     }
 
     /// Sends the next event when its block is there and the consumer has room. Nothing is lost where this is cancelled.
@@ -103,6 +129,7 @@ impl Order {
                         None => Wanted::Yes,
                     };
                     if matches!(block, Wanted::Yes) {
+                        self.count();
                         return Turn::Missed;
                     }
                 }
@@ -111,6 +138,7 @@ impl Order {
         }
         let Ok(room) = events.reserve().await else { return Turn::Unwanted };
         let Some(event) = self.waiting.pop_front().map(Waiting::event) else { return Turn::Missed };
+        self.asked -= usize::from(matches!(&event, Event::Connected(it) if it.block.is_some()));
         room.send(event.clone());
         Turn::Sent(event)
     }

@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use bip157::Event;
+use bip157::{Event as Event157, IndexedFilter};
 use bitcoin::{Block, ScriptBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use crate::error::Error;
-use crate::event::BlockId;
+use crate::event::{BlockId, Connected, Event};
 use crate::handle::Chain;
-use crate::order::received;
+use crate::order::{Order, Turn};
 use crate::session::{Plan, Session};
 
 /// Blocks that wait for a slow reader.
 const WAITING: usize = 4;
 
-/// Lives of a light client that are spent on one scan before it counts as failed.
+/// Lives of a light client in a row that may bring nothing before a scan counts as failed.
 const ATTEMPTS: usize = 8;
 
 /// A block in which a script was found (or seemed to be: filters err in one of 784,931).
@@ -32,9 +32,10 @@ pub struct Found {
 /// A scan under way; dropped, it ends.
 #[derive(Debug)]
 pub struct Scan {
-    found: mpsc::Receiver<Result<Found, Error>>,
+    found: mpsc::Receiver<Event>,
     upto: BlockId,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), Error>>,
+    ended: bool,
 }
 
 impl Scan {
@@ -43,7 +44,15 @@ impl Scan {
     /// # Errors
     /// When peers give no answer, or a reorganisation took away blocks that were looked at: then the scan has to be begun anew.
     pub async fn next(&mut self) -> Option<Result<Found, Error>> {
-        self.found.recv().await
+        while let Some(event) = self.found.recv().await {
+            if let Event::Connected(Connected { id, block: Some(block), .. }) = event {
+                return Some(Ok(Found { id, block }));
+            }
+        }
+        if std::mem::replace(&mut self.ended, true) {
+            return None;
+        }
+        (&mut self.task).await.unwrap_or(Err(Error::Closed)).err().map(Err)
     }
 
     /// Returns the block up to which, with it, everything is looked at.
@@ -61,14 +70,8 @@ impl Drop for Scan {
 pub(crate) fn start(chain: Chain, scripts: Vec<ScriptBuf>, from: u32) -> Scan {
     let (sender, found) = mpsc::channel(WAITING);
     let upto = chain.tip();
-    let mut scanner = Scanner { chain, scripts, done: from, upto, found: sender };
-    let task = tokio::spawn(async move {
-        if let Err(error) = scanner.run().await {
-            // A reader that is gone does not mind.
-            let _ = scanner.found.send(Err(error)).await;
-        }
-    });
-    Scan { found, upto, task }
+    let scanner = Scanner { chain, scripts, done: from, upto, found: sender, order: Order::default() };
+    Scan { found, upto, task: tokio::spawn(scanner.run()), ended: false }
 }
 
 struct Scanner {
@@ -77,55 +80,71 @@ struct Scanner {
     /// Every block up to this height was looked at.
     done: u32,
     upto: BlockId,
-    found: mpsc::Sender<Result<Found, Error>>,
+    found: mpsc::Sender<Event>,
+    order: Order,
 }
 
 impl Scanner {
-    async fn run(&mut self) -> Result<(), Error> {
-        for attempt in 0..ATTEMPTS {
-            if self.done >= self.upto.height {
-                return Ok(());
+    async fn run(mut self) -> Result<(), Error> {
+        let (mut attempt, mut vain) = (0, 0);
+        while !self.is_done() {
+            if vain == ATTEMPTS {
+                return Err(Error::NoPeer);
             }
-            self.one_life(attempt).await?;
-            if self.chain.height_of(&self.upto.hash).is_none() {
+            let moved = self.one_life(attempt).await?;
+            if !self.chain.read().contains(self.upto) {
                 return Err(Error::UnknownBlock(self.upto.hash));
             }
-        }
-        Err(Error::NoPeer)
-    }
-
-    /// Looks through filters until all is done or the light client ends or stalls.
-    async fn one_life(&mut self, attempt: usize) -> Result<(), Error> {
-        let plan = Plan { attempt, from: self.done, depth: 0, headers_first: false };
-        let mut session = Session::open(&self.chain.config, &self.chain.read(), plan);
-        let patience = self.chain.patience().stall;
-        while self.done < self.upto.height {
-            let Ok(Some(event)) = timeout(patience, session.events.recv()).await else { return Ok(()) };
-            let Event::IndexedFilter(filter) = event else { continue };
-            let id = BlockId { height: filter.height(), hash: filter.block_hash() };
-            if id.height != self.done + 1 {
-                continue;
-            }
-            if self.chain.block_id(id.height) != Some(id) {
-                return Ok(());
-            }
-            let (_, filter) = filter.into_parts();
-            if matches(&filter, id, &self.scripts) && !self.hand_over(&session, id).await? {
-                return Ok(());
-            }
-            self.done = id.height;
+            self.order.ask_again();
+            attempt += 1;
+            vain = if moved { 0 } else { vain + 1 };
         }
         Ok(())
     }
 
-    async fn hand_over(&self, session: &Session, id: BlockId) -> Result<bool, Error> {
-        let Some(mut fetched) = session.fetch(id.hash) else { return Ok(false) };
+    fn is_done(&self) -> bool {
+        self.done >= self.upto.height && self.order.is_empty()
+    }
+
+    /// Looks through filters and fetches what matches until all is done or the light client ends or stalls. Says whether
+    /// anything came of it.
+    async fn one_life(&mut self, attempt: usize) -> Result<bool, Error> {
+        let plan = Plan { attempt, from: self.done, depth: 0, headers_first: false };
+        let mut session = Session::open(&self.chain.config, &self.chain.read(), plan);
         let patience = self.chain.patience().stall;
-        let Ok(Some(block)) = timeout(patience, received(&mut fetched, id.hash)).await else {
-            return Ok(false);
-        };
-        self.found.send(Ok(Found { id, block })).await.map_err(|_| Error::Closed)?;
-        Ok(true)
+        let mut moved = false;
+        while !self.is_done() {
+            self.order.fetch(&session);
+            tokio::select! {
+                event = session.events.recv() => match event {
+                    Some(Event157::IndexedFilter(filter)) => moved |= self.look(filter),
+                    Some(_) => (),
+                    None => return Ok(moved),
+                },
+                turn = self.order.turn(&self.found) => match turn {
+                    Turn::Sent(_) => moved = true,
+                    Turn::Missed => (),
+                    Turn::Unwanted => return Err(Error::Closed),
+                },
+                // A reader that takes its time is no stall.
+                () = sleep(patience), if self.found.capacity() > 0 => return Ok(moved),
+            }
+        }
+        Ok(moved)
+    }
+
+    fn look(&mut self, filter: IndexedFilter) -> bool {
+        let id = BlockId { height: filter.height(), hash: filter.block_hash() };
+        let is_next = id.height == self.done + 1 && id.height <= self.upto.height;
+        if !is_next || !self.chain.read().contains(id) {
+            return false;
+        }
+        let (header, filter) = filter.into_parts();
+        if matches(&filter, id, &self.scripts) {
+            self.order.connect(id, header, true);
+        }
+        self.done = id.height;
+        true
     }
 }
 

@@ -514,3 +514,25 @@ async fn fees_are_what_the_last_blocks_were_paid() {
     assert_eq!(rates.fast.to_sat_per_kwu(), paid);
     assert_eq!((rates.slow, rates.normal), (rates.floor, rates.floor));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_proxy_nothing_goes_around_it() {
+    let node = Bitcoind::start();
+    let mut purse = Purse::fill(&node, 3);
+    let (proxy, connections) = fake::start_proxy(node.address()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        // Only the proxy knows that name.
+        peers: vec![PeerAddress::parse("bitcoin.test:1", Network::Regtest).unwrap()],
+        only_these_peers: true,
+        proxy: Some(proxy),
+        ..Config::new(Network::Regtest, folder.path().to_owned())
+    };
+    let mut watched = Watched::with(config, folder);
+    watched.chain.watch(vec![script(1)], Since::Height(0)).await.unwrap();
+    watched.until_synced(node.tip()).await;
+    let payment = purse.sign(&[(script(1), SOME)]);
+    assert_eq!(watched.chain.broadcast(&payment).await.unwrap().directly, 1);
+    wait_until("the mempool", || node.has_in_mempool(payment.compute_txid()));
+    assert!(connections.load(std::sync::atomic::Ordering::Relaxed) >= 2);
+}

@@ -1,6 +1,8 @@
 //! A peer that says what a test wants: honest by its own chain, or not.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bitcoin::bip158::{BlockFilter, FilterHash, FilterHeader};
 use bitcoin::block::{Header, Version};
@@ -14,6 +16,7 @@ use bitcoin::{Amount, ScriptBuf, absolute, transaction};
 use bitcoin::{Block, BlockHash, CompactTarget, Network as Bitcoin, OutPoint, Transaction, TxIn, TxOut};
 use domain::Network;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::PeerAddress;
@@ -219,4 +222,43 @@ fn mine(previous: BlockHash, height: u32, bits: u32, salt: u32) -> Block {
 
 fn bytes_of(hex: &str) -> Vec<u8> {
     data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()
+}
+
+/// Starts a SOCKS5 proxy that leads every connection, whatever its target, to one place; says how many there were.
+pub(crate) async fn start_proxy(target: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = count.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let counter = counter.clone();
+            // Whoever asked may be gone.
+            tokio::spawn(async move { drop(lead(stream, target, &counter).await) });
+        }
+    });
+    (address, count)
+}
+
+/// One connection (RFC 1928) or one resolved name (Tor's command 0xF0).
+async fn lead(mut stream: TcpStream, target: SocketAddr, count: &AtomicUsize) -> std::io::Result<()> {
+    const DONE: [u8; 10] = [5, 0, 0, 1, 10, 9, 9, 9, 0, 0];
+    let methods = stream.read_u16().await? as u8;
+    stream.read_exact(&mut vec![0; methods.into()]).await?;
+    stream.write_all(&[5, 0]).await?;
+    let mut request = [0; 4];
+    stream.read_exact(&mut request).await?;
+    let length = match request[3] {
+        1 => 4,
+        4 => 16,
+        _ => stream.read_u8().await?.into(),
+    };
+    stream.read_exact(&mut vec![0; length + 2]).await?;
+    stream.write_all(&DONE).await?;
+    if request[1] == 1 {
+        count.fetch_add(1, Ordering::Relaxed);
+        let mut onward = TcpStream::connect(target).await?;
+        tokio::io::copy_bidirectional(&mut stream, &mut onward).await?;
+    }
+    Ok(())
 }
