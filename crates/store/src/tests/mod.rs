@@ -10,6 +10,7 @@ mod queries;
 mod records;
 mod search;
 mod state;
+mod wallet;
 
 use domain::{
     BlobHash, Identity, Kind, PeerId, Record, ReleaseId, Stamp,

@@ -13,8 +13,10 @@ use sqlx::{
 use super::*;
 use crate::{FILE_NAME, KEPT_COPIES, StoreError};
 
-/// The newest migration.
-const LATEST: i64 = 4;
+/// Returns the version of the newest migration.
+fn latest() -> i64 {
+    sqlx::migrate!().iter().map(|migration| migration.version).max().unwrap()
+}
 
 #[tokio::test]
 async fn what_was_written_is_there_after_opening_again() {
@@ -105,7 +107,7 @@ async fn a_database_that_was_set_aside_makes_room_for_a_new_one() {
 async fn an_upgrade_keeps_a_copy_of_what_was_before_it() {
     let folder = filled().await;
     let file = folder.path().join(FILE_NAME);
-    for version in LATEST + 1..LATEST + 7 {
+    for version in latest() + 1..latest() + 7 {
         let migrator = migrator_up_to(version);
         Store::open_with(&file, owner().id(), &migrator).await.unwrap().close().await;
         let copy = folder.path().join(format!("musicdao.db.before-{version}"));
@@ -114,14 +116,14 @@ async fn an_upgrade_keeps_a_copy_of_what_was_before_it() {
         copied.close().await;
     }
     assert_eq!(copies(folder.path()).len(), KEPT_COPIES);
-    assert!(folder.path().join(format!("musicdao.db.before-{}", LATEST + 6)).exists());
+    assert!(folder.path().join(format!("musicdao.db.before-{}", latest() + 6)).exists());
 }
 
 #[tokio::test]
 async fn an_upgrade_that_fails_leaves_the_database_usable_by_the_old_program() {
     let folder = filled().await;
     let file = folder.path().join(FILE_NAME);
-    let bad = migration(LATEST + 1, "create table later (id integer); insert into nowhere values (1)");
+    let bad = migration(latest() + 1, "create table later (id integer); insert into nowhere values (1)");
     let migrations = sqlx::migrate!().iter().cloned().chain([bad]).collect();
     let migrator = Migrator::with_migrations(migrations);
     let error = Store::open_with(&file, owner().id(), &migrator).await.unwrap_err();
@@ -220,7 +222,7 @@ async fn execute(file: &Path, sql: &'static str) {
 }
 
 fn migrator_up_to(version: i64) -> Migrator {
-    let later = (LATEST + 1..=version)
+    let later = (latest() + 1..=version)
         .map(|version| migration(version, "create table if not exists later (id integer)"));
     Migrator::with_migrations(sqlx::migrate!().iter().cloned().chain(later).collect())
 }
