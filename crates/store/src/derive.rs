@@ -14,6 +14,7 @@ use crate::{
     StoreError,
     apply::blocked_row,
     index::{self, Doc, DocKind},
+    money_records,
     row::{self, Id},
     words::{key, word_set},
 };
@@ -46,6 +47,7 @@ pub(crate) async fn record(
         id::LIKE => like(db, id, record).await,
         id::FOLLOW => follow(db, id, record).await,
         id::REPORT => report(db, id, record).await,
+        id::INCOME..=id::THANKS => money_records::derive(db, id, record).await,
         _ => Ok(()),
     };
     match derived {
@@ -71,6 +73,7 @@ pub(crate) async fn undo(db: &mut SqliteConnection, id: i64, kind: i64) -> Resul
         id::REPORT => {
             query!("delete from reports where id = ?", id).execute(db).await?;
         }
+        id::INCOME..=id::THANKS => money_records::undo(db, id).await?,
         _ => {}
     }
     Ok(None)
@@ -454,7 +457,7 @@ fn track_id(release: i64, number: usize) -> i64 {
     release * TRACKS_PER_RELEASE + number as i64
 }
 
-fn read<K: Kind>(record: &Record) -> Result<Option<K>, StoreError> {
+pub(crate) fn read<K: Kind>(record: &Record) -> Result<Option<K>, StoreError> {
     record.read::<K>().map_err(|error| StoreError::Invalid(error.to_string()))
 }
 

@@ -4,6 +4,7 @@ mod app;
 mod catalogue;
 mod faults;
 mod library;
+mod money_records;
 mod opening;
 mod payments;
 mod queries;

@@ -1,0 +1,80 @@
+use domain::{
+    Network, Record, SlotId,
+    bitcoin::{Amount, OutPoint, ScriptBuf, WPubkeyHash, hashes::Hash},
+    kinds::{Note, Offer, Payee, Payment, Thanks, id},
+};
+
+use super::*;
+
+fn offer(network: Network) -> Offer {
+    Offer {
+        network,
+        salt: [1; 16],
+        goal: Amount::from_sat(1_000_000),
+        share: 2_500,
+        cap: 150,
+        floor: Amount::ZERO,
+        expiry: 1_800_000_000,
+        splits: None,
+        title: None,
+        release: None,
+    }
+}
+
+fn note(offer: &Record) -> Note {
+    Note {
+        network: Network::Signet,
+        salt: [2; 16],
+        artist: offer.author,
+        offer: offer.slot,
+        principal: Amount::from_sat(100_000),
+        vout: 0,
+        payee: Payee::Script(ScriptBuf::new_p2wpkh(&WPubkeyHash::all_zeros())),
+        place: None,
+    }
+}
+
+fn payment(artist: u8, release: SlotId) -> Payment {
+    Payment {
+        network: Network::Signet,
+        salt: [3; 16],
+        artist: person(artist).id(),
+        outpoint: OutPoint::null(),
+        amount: Amount::from_sat(5_000),
+        memo: None,
+        release: Some(release),
+        place: None,
+    }
+}
+
+#[tokio::test]
+async fn records_about_money_are_found_by_whom_and_what_they_are_about() {
+    let (_folder, store) = store().await;
+    let release = SlotId::from_bytes([9; 32]);
+    let offer_of = |who: u8, network| sign(&person(who), 1, &offer(network));
+    let (ours, others, foreign) =
+        (offer_of(1, Network::Signet), offer_of(2, Network::Signet), offer_of(1, Network::Mainnet));
+    let invested = sign(&person(3), 2, &note(&ours));
+    let paid = sign(&person(4), 3, &payment(1, release));
+    let thanks = Thanks { network: Network::Signet, payment: paid.slot, words: "Thank you".into() };
+    let thanks = sign(&person(1), 4, &thanks);
+    put(&store, &[&invested, &ours, &others, &foreign, &paid, &thanks]).await;
+
+    let artist = person(1).id();
+    let ledger = store.ledger_records(&artist, Network::Signet).await.unwrap();
+    assert_eq!(ledger, [ours.clone(), invested.clone(), paid.clone()], "the artist's own first, no thanks");
+    assert_eq!(store.ledger_records(&artist, Network::Mainnet).await.unwrap(), [foreign]);
+    let offers = store.money_records_of_kind(Network::Signet, id::OFFER, 0, 10).await.unwrap();
+    assert_eq!(offers, [others.clone(), ours.clone()]);
+    assert_eq!(store.money_records_of_kind(Network::Signet, id::OFFER, 1, 10).await.unwrap(), [ours.clone()]);
+    let notes = store.money_records_by(&person(3).id(), Network::Signet, id::NOTE, 0, 10).await.unwrap();
+    assert_eq!(notes, [invested.clone()]);
+    assert_eq!(store.money_records_about(&ours.slot, id::NOTE, 10).await.unwrap(), [invested]);
+    assert_eq!(store.money_records_about(&release, id::PAYMENT, 10).await.unwrap(), [paid.clone()]);
+    assert_eq!(store.money_records_about(&paid.slot, id::THANKS, 10).await.unwrap(), [thanks.clone()]);
+
+    // Withdrawn words are gone from the files.
+    put(&store, &[&withdraw(&person(1), 5, &thanks), &withdraw(&person(4), 6, &paid)]).await;
+    assert!(store.money_records_about(&paid.slot, id::THANKS, 10).await.unwrap().is_empty());
+    assert_eq!(store.ledger_records(&artist, Network::Signet).await.unwrap().len(), 2);
+}
