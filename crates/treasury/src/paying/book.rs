@@ -10,7 +10,7 @@ use domain::{
     },
 };
 
-use super::{Facts, Root};
+use super::{Facts, Root, TxFacts};
 
 /// Most windows that are looked through for one artist, of all its records together; deriving one takes a tenth of a
 /// second.
@@ -84,9 +84,15 @@ impl Book {
         self.all_windows().into_iter().take(MAX_BOOK_WINDOWS)
     }
 
-    /// Returns the height below which no coin came to any window.
+    /// Returns the height below which nothing counts: the lowest of all income records.
     pub fn birthday(&self) -> Option<u32> {
         self.incomes.values().map(|income| income.birthday).min()
+    }
+
+    /// Returns the transactions that count, in the order of the chain, however far back others were looked for.
+    pub(super) fn counted<'f>(&self, facts: &'f Facts) -> impl Iterator<Item = &'f TxFacts> + use<'f> {
+        let birthday = self.birthday().unwrap_or_default();
+        facts.transactions().iter().filter(move |it| it.block.height >= birthday)
     }
 
     /// Returns the offers by id.
@@ -140,7 +146,7 @@ impl Book {
     /// which it can have been paid.
     pub(super) fn payees(&self, facts: &Facts) -> Vec<(ScriptBuf, u32)> {
         let mut paid: BTreeMap<Root, u32> = BTreeMap::new();
-        for transaction in facts.transactions() {
+        for transaction in self.counted(facts) {
             if let Some(root) = transaction.root {
                 paid.entry(root).or_insert(transaction.block.height);
             }

@@ -57,6 +57,7 @@ pub struct Facts {
 pub struct Watch {
     windows: HashMap<ScriptBuf, (Chain, u32)>,
     derived: BTreeSet<(Xpub, u32)>,
+    birthday: Option<u32>,
     payees: BTreeSet<ScriptBuf>,
     /// The newest last.
     daos: BTreeMap<[u8; 32], Vec<ScriptBuf>>,
@@ -106,11 +107,13 @@ impl Watch {
     /// paid. Returns the height from which blocks have to be looked through for what is new, `None` where nothing is.
     pub fn follow(&mut self, book: &Book, facts: &Facts) -> Option<u32> {
         let secp = Secp256k1::verification_only();
-        let mut from = None;
+        let mut from =
+            book.birthday().filter(|birthday| self.birthday.is_none_or(|before| *birthday < before));
+        self.birthday = book.birthday();
         for (income, base) in book.windows() {
             let fresh = self.derive(&secp, Chain::Income, income.income, base)
                 | self.derive(&secp, Chain::Principal, income.principal, base);
-            from = from.into_iter().chain(fresh.then_some(income.birthday)).min();
+            from = from.or(book.birthday().filter(|_| fresh));
         }
         for (script, height) in book.payees(facts) {
             let fresh = self.payees.insert(script).then_some(height);

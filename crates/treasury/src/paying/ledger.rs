@@ -242,7 +242,7 @@ impl Ledger {
     /// Walks along the chain. The result depends on what is handed in alone: on no clock, and on no order of records.
     pub fn of(book: &Book, watch: &Watch, facts: &Facts) -> Self {
         let mut walk = Walk::new(book, watch, facts);
-        for transaction in facts.transactions() {
+        for transaction in book.counted(facts) {
             walk.receive(transaction);
             walk.pay_out(transaction);
             walk.invest(transaction);
@@ -279,7 +279,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(book: &'a Book, watch: &'a Watch, facts: &Facts) -> Self {
-        let wanted: BTreeSet<Root> = facts.transactions().iter().filter_map(|it| it.root).collect();
+        let wanted: BTreeSet<Root> = book.counted(facts).filter_map(|it| it.root).collect();
         let mut notes_by_root: BTreeMap<Root, Vec<_>> = BTreeMap::new();
         for (id, note) in book.notes() {
             if let Some(root) = Root::above(id, note.body.place.as_ref()).filter(|it| wanted.contains(it)) {

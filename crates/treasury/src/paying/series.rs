@@ -49,7 +49,7 @@ pub fn receipts(book: &Book, watch: &Watch, facts: &Facts) -> Vec<Receipt> {
         claims.entry(payment.body.outpoint).or_default().push((*id, payment));
     }
     let mut receipts = Vec::new();
-    for transaction in facts.transactions() {
+    for transaction in book.counted(facts) {
         for (&vout, output) in &transaction.outputs {
             if watch.address(&output.script_pubkey).is_none_or(|(chain, _)| chain != Chain::Income) {
                 continue;

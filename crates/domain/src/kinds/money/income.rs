@@ -30,7 +30,8 @@ pub struct Income {
     /// The first index of every window ever published, ascending and apart.
     #[n(3)]
     pub windows: Vec<u32>,
-    /// No coin came to these keys in a block below this height.
+    /// No block below this height counts. It is at most the height of the chain when it was signed: payers refuse one
+    /// that is ahead of it.
     #[n(4)]
     pub birthday: u32,
 }

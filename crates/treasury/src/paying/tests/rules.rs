@@ -3,7 +3,7 @@
 use domain::{
     Record, SlotId, Stamp,
     bitcoin::{Amount, OutPoint},
-    kinds::{Due, Note, Offer, Payee, Payment, Payout, PayoutLine, id},
+    kinds::{Due, Income, Note, Offer, Payee, Payment, Payout, PayoutLine, id},
 };
 
 use super::super::*;
@@ -316,6 +316,25 @@ fn every_window_ever_published_counts() {
         sat(10_000),
         "the window that the newest record lacks still counts"
     );
+}
+
+#[test]
+fn nothing_counts_below_the_lowest_birthday_however_far_back_one_looks() {
+    let mut world = World::new();
+    world.tip(10_000);
+    world.tip(20_000);
+    world.records.clear();
+    world.log(&Income { birthday: 2, ..income(&[0]) });
+    world.follow();
+    assert_eq!(world.ledger().income, sat(20_000));
+    assert_eq!(receipts(&world.book(), &world.watch, &world.facts).len(), 1);
+    world.log(&Income { birthday: 1, ..income(&[0]) });
+    assert_eq!(
+        world.watch.clone().follow(&world.book(), &world.facts),
+        Some(1),
+        "it is to be looked for again"
+    );
+    assert_eq!(world.ledger().income, sat(30_000));
 }
 
 #[test]
