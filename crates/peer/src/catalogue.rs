@@ -5,11 +5,11 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use domain::{MAX_AHEAD_MS, PeerId, RecordId, SlotId};
+use domain::{Kinds, MAX_AHEAD_MS, PeerId, RecordId, SlotId};
 use hashbrown::HashTable;
 use negentropy::{Bound, Error, Id, Item, NegentropyStorageBase};
 
-use crate::{Entry, Limits};
+use crate::{Entry, Limits, limits::PERMANENT_PART};
 
 /// Where a record stands among all others when catalogues are compared.
 pub(crate) type Place = (u64, RecordId);
@@ -30,6 +30,27 @@ pub(crate) enum Fate {
     Stale,
     /// There is no room for it.
     NoRoom,
+}
+
+/// How hard a record is to replace once it is lost. The lower go first where there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// Of a kind that this version does not know.
+    Unknown,
+    /// Of a kind whose author can say it again.
+    Known,
+    /// Of a kind that others rely on for good, such as what is owed to them.
+    Permanent,
+}
+
+impl Standing {
+    pub(crate) fn of(kinds: &Kinds, kind: u16) -> Self {
+        match (kinds.knows(kind), kinds.is_permanent(kind)) {
+            (false, _) => Self::Unknown,
+            (true, false) => Self::Known,
+            (true, true) => Self::Permanent,
+        }
+    }
 }
 
 /// The fate of a record, and the record here that contradicts it.
@@ -56,14 +77,14 @@ struct Row {
     kind: u16,
     len: u16,
     withdrawn: bool,
-    known: bool,
+    standing: Standing,
     live: bool,
 }
 
 #[derive(Debug)]
 struct Author {
     id: PeerId,
-    /// By `seq`, the oldest first.
+    /// By standing and `seq`, the first to go first.
     rows: Vec<u32>,
     bytes: u64,
     unknown: u32,
@@ -82,6 +103,7 @@ pub(crate) struct Catalogue {
     by_author: HashTable<u32>,
     idle_authors: Vec<u32>,
     bytes: u64,
+    permanent: usize,
     since: u64,
     /// Rows by place, as of the last [`Catalogue::seal`].
     order: Vec<u32>,
@@ -106,6 +128,7 @@ impl Catalogue {
             by_author: HashTable::new(),
             idle_authors: Vec::new(),
             bytes: 0,
+            permanent: 0,
             since: 0,
             order: Vec::new(),
             added: Vec::new(),
@@ -159,14 +182,14 @@ impl Catalogue {
     }
 
     /// Says what would become of a record, without taking it.
-    pub(crate) fn judge(&self, entry: &Entry, known: bool) -> Verdict {
+    pub(crate) fn judge(&self, entry: &Entry, standing: Standing) -> Verdict {
         let held = self.row_of_slot(&entry.slot).map(|row| &self.rows[row as usize]);
         let contradicts =
             held.filter(|held| held.seq == entry.seq && held.id != entry.id).map(|held| held.id);
         let fate = match held {
             Some(held) if held.id == entry.id => Fate::Held,
             Some(held) if (held.seq, held.id) > (entry.seq, entry.id) => Fate::Stale,
-            _ if !self.has_room(entry, known) => Fate::NoRoom,
+            _ if !self.has_room(entry, standing) => Fate::NoRoom,
             Some(_) => Fate::Replace,
             None => Fate::Add,
         };
@@ -174,12 +197,12 @@ impl Catalogue {
     }
 
     /// Takes a record whose fate is [`Fate::Add`] or [`Fate::Replace`], and says what had to go for it.
-    pub(crate) fn put(&mut self, entry: &Entry, known: bool, now_ms: u64) -> Vec<Evicted> {
+    pub(crate) fn put(&mut self, entry: &Entry, standing: Standing, now_ms: u64) -> Vec<Evicted> {
         self.remove(&entry.slot);
         if self.dead.len() > MAX_DEAD.max(self.rows.len() / 8) {
             self.seal();
         }
-        self.insert(entry, known);
+        self.insert(entry, standing);
         let mut evicted = self.shrink_author(&entry.author);
         evicted.extend(self.shrink(now_ms));
         evicted
@@ -252,28 +275,29 @@ impl Catalogue {
         self.by_author.find(hash, |&author| self.authors[author as usize].id == *id).copied()
     }
 
-    /// A full quota takes only what is newer than the oldest it holds.
-    fn has_room(&self, entry: &Entry, known: bool) -> bool {
+    /// A full quota takes only what is to stay longer than the first to go.
+    fn has_room(&self, entry: &Entry, standing: Standing) -> bool {
         let followed = self.followed.contains(&entry.author);
         if entry.author == self.me {
             return true;
         }
-        if entry.created_at < self.since && !followed {
+        let spared = standing == Standing::Permanent && self.spares_permanent();
+        if entry.created_at < self.since && !followed && !spared {
             return false;
         }
         let Some(author) = self.author_of(&entry.author) else { return true };
         let author = &self.authors[author as usize];
         let quota = self.quota(&author.id);
         let full = author.rows.len() >= quota.0 || author.bytes + u64::from(entry.len) > quota.1;
-        let crowded = !known && author.unknown as usize >= self.limits.unknown_records;
-        let newest = |row: Option<u32>| {
+        let crowded = standing == Standing::Unknown && author.unknown as usize >= self.limits.unknown_records;
+        let stays = |row: Option<u32>| {
             row.is_none_or(|row| {
                 let row = &self.rows[row as usize];
-                (row.seq, row.id) < (entry.seq, entry.id)
+                (row.standing, row.seq, row.id) < (standing, entry.seq, entry.id)
             })
         };
-        (!full || newest(self.oldest(author, |_| true)))
-            && (!crowded || newest(self.oldest(author, |row| !row.known)))
+        (!full || stays(self.first_to_go(author, |_| true)))
+            && (!crowded || stays(self.first_to_go(author, |row| row.standing == Standing::Unknown)))
     }
 
     fn quota(&self, author: &PeerId) -> (usize, u64) {
@@ -281,12 +305,13 @@ impl Catalogue {
         (self.limits.author_records * factor, self.limits.author_bytes * factor as u64)
     }
 
-    /// An author's row with the lowest `seq`: which ones are kept does not depend on the order they came in.
-    fn oldest(&self, author: &Author, among: impl Fn(&Row) -> bool) -> Option<u32> {
+    /// An author's row with the lowest standing, and of those the lowest `seq`: which ones are kept does not depend on
+    /// the order they came in.
+    fn first_to_go(&self, author: &Author, among: impl Fn(&Row) -> bool) -> Option<u32> {
         author.rows.iter().copied().find(|&row| among(&self.rows[row as usize]))
     }
 
-    fn insert(&mut self, entry: &Entry, known: bool) {
+    fn insert(&mut self, entry: &Entry, standing: Standing) {
         let author = self.author_row(entry.author);
         let row = Row {
             slot: entry.slot,
@@ -297,7 +322,7 @@ impl Catalogue {
             kind: entry.kind,
             len: entry.len,
             withdrawn: entry.withdrawn,
-            known,
+            standing,
             live: true,
         };
         let at = match self.free.pop() {
@@ -318,8 +343,9 @@ impl Catalogue {
         let author = &mut self.authors[author as usize];
         author.rows.insert(rank_of(&self.rows, &author.rows, at), at);
         author.bytes += u64::from(entry.len);
-        author.unknown += u32::from(!known);
+        author.unknown += u32::from(standing == Standing::Unknown);
         self.bytes += u64::from(entry.len);
+        self.permanent += usize::from(standing == Standing::Permanent);
         self.added.push(at);
     }
 
@@ -354,9 +380,10 @@ impl Catalogue {
             found.remove();
         }
         self.bytes -= u64::from(row.len);
+        self.permanent -= usize::from(row.standing == Standing::Permanent);
         let author = &mut self.authors[row.author as usize];
         author.bytes -= u64::from(row.len);
-        author.unknown -= u32::from(!row.known);
+        author.unknown -= u32::from(row.standing == Standing::Unknown);
         author.rows.remove(rank_of(&self.rows, &author.rows, at));
         if author.rows.is_empty() {
             let hash = self.hasher.hash_one(author.id);
@@ -384,9 +411,9 @@ impl Catalogue {
         while let Some(author) = self.author_of(id) {
             let author = &self.authors[author as usize];
             let victim = if author.rows.len() > quota.0 || author.bytes > quota.1 {
-                self.oldest(author, |_| true)
+                self.first_to_go(author, |_| true)
             } else if author.unknown as usize > self.limits.unknown_records {
-                self.oldest(author, |row| !row.known)
+                self.first_to_go(author, |row| row.standing == Standing::Unknown)
             } else {
                 None
             };
@@ -419,15 +446,23 @@ impl Catalogue {
         evicted
     }
 
-    /// Rows in the order in which they go: those of the future, then the oldest, then the oldest of followed authors.
+    /// Says whether what others rely on goes last: identities are free, so only while it is a part of the whole.
+    fn spares_permanent(&self) -> bool {
+        self.permanent <= self.limits.records / PERMANENT_PART
+    }
+
+    /// Rows in the order in which they go: those of the future, then the oldest, then the oldest of followed authors,
+    /// then what others rely on.
     fn victims(&self, now_ms: u64) -> Vec<u32> {
         let horizon = now_ms.saturating_add(MAX_AHEAD_MS);
         let author = |row: u32| self.authors[self.rows[row as usize].author as usize].id;
         let foreign = self.order.iter().copied().filter(|&row| author(row) != self.me);
         let mut victims: Vec<u32> = foreign.collect();
+        let spared = self.spares_permanent();
         victims.sort_by_key(|&row| {
             let followed = self.followed.contains(&author(row));
-            (followed, self.rows[row as usize].created_at <= horizon)
+            let row = &self.rows[row as usize];
+            (spared && row.standing == Standing::Permanent, followed, row.created_at <= horizon)
         });
         victims
     }
@@ -504,8 +539,8 @@ impl NegentropyStorageBase for Range<'_> {
 
 /// Where a row stands, or would stand, among its author's.
 fn rank_of(rows: &[Row], among: &[u32], row: u32) -> usize {
-    let version = |row: u32| (rows[row as usize].seq, rows[row as usize].id);
-    among.partition_point(|&other| version(other) < version(row))
+    let stays = |row: u32| (rows[row as usize].standing, rows[row as usize].seq, rows[row as usize].id);
+    among.partition_point(|&other| stays(other) < stays(row))
 }
 
 fn merge(left: Vec<u32>, right: Vec<u32>, place: impl Fn(&u32) -> Place) -> Vec<u32> {
@@ -549,9 +584,14 @@ mod tests {
     }
 
     fn offer(catalogue: &mut Catalogue, entry: &Entry) -> Verdict {
-        let verdict = catalogue.judge(entry, entry.kind != 99);
+        let standing = match entry.kind {
+            99 => Standing::Unknown,
+            98 => Standing::Permanent,
+            _ => Standing::Known,
+        };
+        let verdict = catalogue.judge(entry, standing);
         if matches!(verdict.fate, Fate::Add | Fate::Replace) {
-            catalogue.put(entry, entry.kind != 99, 1_000_000);
+            catalogue.put(entry, standing, 1_000_000);
         }
         verdict
     }
@@ -577,6 +617,37 @@ mod tests {
         assert_eq!(offer(&mut catalogue, &entry(1, 1, 6, 0)).fate, Fate::Replace);
         assert!(!catalogue.holds(&entry(1, 1, 5, 0).id));
         assert_eq!((catalogue.len(), catalogue.bytes()), (1, 300));
+    }
+
+    #[test]
+    fn what_others_rely_on_goes_last_of_an_authors() {
+        let mut catalogue = catalogue(Limits { author_records: 3, ..Limits::default() });
+        let permanent = |key, seq| Entry { kind: 98, ..entry(1, key, seq, 0) };
+        offer(&mut catalogue, &permanent(1, 1));
+        offer_all(&mut catalogue, 2..=9);
+        assert!(catalogue.holds(&permanent(1, 1).id), "eight later ones did not push it out");
+        assert_eq!(catalogue.len(), 3);
+        offer(&mut catalogue, &permanent(10, 10));
+        offer(&mut catalogue, &permanent(11, 11));
+        assert_eq!(offer(&mut catalogue, &entry(1, 12, 12, 0)).fate, Fate::NoRoom);
+        offer(&mut catalogue, &permanent(13, 13));
+        assert!(!catalogue.holds(&permanent(1, 1).id), "among themselves the oldest goes");
+    }
+
+    #[test]
+    fn what_others_rely_on_goes_last_of_all_while_it_is_a_part() {
+        let limits = Limits { records: 100, ..Limits::default() };
+        let permanent = |seq: u64| Entry { kind: 98, ..entry(2, seq as u8, seq, 0) };
+        let kept = |count: u64| {
+            let mut catalogue = catalogue(limits);
+            for seq in 1..=count {
+                offer(&mut catalogue, &permanent(seq));
+            }
+            offer_all(&mut catalogue, 101..=220);
+            (1..=count).filter(|seq| catalogue.holds(&permanent(*seq).id)).count()
+        };
+        assert_eq!(kept(20), 20);
+        assert!(kept(60) <= 25, "one flood of promises does not drive out all music");
     }
 
     #[test]

@@ -32,6 +32,9 @@ impl Default for Limits {
     }
 }
 
+/// What others rely on, such as notes, is the last to go while it is at most one in so many of the records kept.
+pub(crate) const PERMANENT_PART: usize = 4;
+
 /// Longest message in bytes. One of records fits many, one gossip frame fits any record.
 pub const MAX_MESSAGE_LEN: usize = 64 * 1024;
 /// Most bytes of records in one message, so that it stays below [`MAX_MESSAGE_LEN`] with its envelope.

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use domain::{
-    BlobHash, Identity, Key, Kind, Kinds, PeerId, Record, RecordId, SlotId, Stamp, kinds::BlockEntry,
+    BlobHash, Identity, Key, Kind, Kinds, PeerId, Record, RecordError, RecordId, SlotId, Stamp,
+    kinds::BlockEntry,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 
@@ -17,7 +18,7 @@ use self::{link::Link, seek::Seek, sync::Sync};
 use crate::{
     ChangeSet, Config, Entry, Event, Input, Loaded, Now, Output, PublishError, Reason, Timer,
     bounded::Newest,
-    catalogue::{Catalogue, Fate, Verdict},
+    catalogue::{Catalogue, Fate, Standing, Verdict},
     gossip::{self, Effect, Frame, Gossip},
     io::TimerKind,
     limits::{
@@ -89,7 +90,7 @@ impl Peer {
             if entry.author == me {
                 own_seq = own_seq.max(entry.seq);
             }
-            catalogue.put(entry, kinds.knows(entry.kind), now.unix_ms);
+            catalogue.put(entry, Standing::of(&kinds, entry.kind), now.unix_ms);
         }
         let mut evicted = Newest::new(MAX_DECLINED);
         evicted.extend(loaded.evicted);
@@ -186,6 +187,9 @@ impl Peer {
         let entry = self.catalogue.entry(&slot).filter(|entry| !entry.withdrawn);
         let entry = entry.filter(|entry| SlotId::of(&self.me, entry.kind, &key) == slot);
         let kind = entry.ok_or(PublishError::UnknownSlot(slot))?.kind;
+        if self.kinds.is_permanent(kind) {
+            return Err(RecordError::Permanent.into());
+        }
         let record = Record::withdraw(&self.identity, stamp, kind, key)?;
         Ok((record.clone(), self.issue(record, now)))
     }
@@ -277,7 +281,7 @@ impl Peer {
         self.own_seq = record.seq;
         self.change.own_seq = Some(record.seq);
         self.checked.insert(gossip::message_id(record.bytes()));
-        let verdict = self.catalogue.judge(&Entry::from(&record), true);
+        let verdict = self.catalogue.judge(&Entry::from(&record), Standing::of(&self.kinds, record.kind));
         self.take(record.clone(), verdict);
         self.flush();
         let effects = self.gossip.broadcast(record.bytes().clone(), now);

@@ -1,7 +1,5 @@
 //! What may enter the catalogue, and what has to leave it.
 
-use domain::RecordError;
-
 use super::*;
 use crate::{Equivocation, limits::MAX_EQUIVOCATORS};
 
@@ -58,7 +56,7 @@ impl Peer {
             self.refused.insert(record.id);
             return None;
         }
-        let verdict = self.catalogue.judge(&Entry::from(record), self.kinds.knows(record.kind));
+        let verdict = self.catalogue.judge(&Entry::from(record), Standing::of(&self.kinds, record.kind));
         let taken = matches!(verdict.fate, Fate::Add | Fate::Replace);
         if verdict.fate == Fate::NoRoom {
             self.refused.insert(record.id);
@@ -118,8 +116,8 @@ impl Peer {
             Fate::Replace => Event::Replaced(record.clone()),
             Fate::Held | Fate::Stale | Fate::NoRoom => return,
         };
-        let known = self.kinds.knows(record.kind);
-        let gone = self.catalogue.put(&Entry::from(&record), known, self.now.unix_ms);
+        let standing = Standing::of(&self.kinds, record.kind);
+        let gone = self.catalogue.put(&Entry::from(&record), standing, self.now.unix_ms);
         self.change.put.push(record);
         self.events.push(event);
         for evicted in gone {
