@@ -17,7 +17,8 @@ pub struct BlockId {
 /// From where on the blocks of a watcher are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// From the next block on: scripts that were never shown to anyone have no past.
+    /// From the next block on: scripts that were never shown to anyone have no past. The first watch of all begins at the tip
+    /// that the first peers tell of, so what is shown before that needs the height of its day.
     Now,
     /// The blocks above this height: a birthday, zero for everything.
     Height(u32),

@@ -40,6 +40,9 @@ const MARGIN: u32 = 144;
 /// Of how many looked at blocks one changes the status.
 const TELLING: u32 = 50;
 
+/// What the client's words hold where a peer's headers contradict ours, and not where filters do.
+const HEADER_QUARREL: &str = "header syncing error";
+
 /// How often a session is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -149,8 +152,10 @@ struct Follower {
 enum End {
     /// Nobody wants to know any more.
     Closed,
-    /// It exited, stalled, or cannot answer what is wanted: another follows.
+    /// It exited or stalled: another follows.
     Lost,
+    /// It cannot answer what is wanted: another that can follows at once.
+    Outgrown,
 }
 
 /// One life of the light client and what it brought.
@@ -176,11 +181,12 @@ impl Follower {
             }
             self.order.ask_again();
             self.attempt = self.attempt.wrapping_add(1);
-            pause = match useful {
-                true => Duration::ZERO,
-                false => (pause * 2).clamp(self.patience.retry, self.patience.retry_most),
-            };
-            if !useful && let End::Closed = self.wait(pause).await {
+            if useful || matches!(end, End::Outgrown) {
+                pause = Duration::ZERO;
+                continue;
+            }
+            pause = (pause * 2).clamp(self.patience.retry, self.patience.retry_most);
+            if let End::Closed = self.wait(pause).await {
                 break;
             }
         }
@@ -248,11 +254,11 @@ impl Follower {
             tokio::select! {
                 command = self.commands.recv() => match command {
                     None => break End::Closed,
-                    Some(command) => if !self.obey(command, &mut life) { break End::Lost },
+                    Some(command) => if !self.obey(command, &mut life) { break End::Outgrown },
                 },
                 event = life.session.events.recv() => match event {
                     None => break End::Lost,
-                    Some(event) => if !self.hear(event, &mut life) { break End::Lost },
+                    Some(event) => if let Some(end) = self.hear(event, &mut life) { break end },
                 },
                 Some(warning) = life.session.warnings.recv() => self.heed(&warning, &mut life),
                 Some(_) = life.session.infos.recv() => life.moved = Instant::now(),
@@ -336,12 +342,8 @@ impl Follower {
             return;
         };
         let own = (height <= session.base).then(|| {
-            let plan = Plan {
-                attempt: self.attempt,
-                from: height.saturating_sub(1),
-                depth: 0,
-                headers_first: false,
-            };
+            let plan =
+                Plan { attempt: self.attempt, from: height.saturating_sub(1), depth: 0, headers_first: true };
             Session::open(&self.config, &self.read(), plan)
         });
         let fetched = own.as_ref().unwrap_or(session).fetch(hash);
@@ -392,7 +394,8 @@ impl Follower {
         self.synced = None;
     }
 
-    fn hear(&mut self, event: bip157::Event, life: &mut Life) -> bool {
+    /// Hears what the client tells; says how its life ends where it has to.
+    fn hear(&mut self, event: bip157::Event, life: &mut Life) -> Option<End> {
         life.moved = Instant::now();
         match event {
             bip157::Event::ChainUpdate(BlockHeaderChanges::Connected(it)) => {
@@ -401,23 +404,24 @@ impl Follower {
                 let fits = self.write().push(it.header) || self.read().contains(id);
                 self.withheld = self.withheld.filter(|it| it.0 != id.hash);
                 self.publish(Phase::Headers, self.connected());
-                return fits;
+                return (!fits).then_some(End::Lost);
             }
             bip157::Event::ChainUpdate(BlockHeaderChanges::Reorganized { accepted, .. }) => {
                 life.idle = false;
                 self.withheld = None;
-                let Some(fork) = accepted.first().map(|it| it.height.saturating_sub(1)) else { return true };
+                let Some(fork) = accepted.first().map(|it| it.height.saturating_sub(1)) else { return None };
                 self.drop_above(fork);
-                return accepted.iter().all(|it| self.write().push(it.header));
+                let fits = accepted.iter().all(|it| self.write().push(it.header));
+                return (!fits).then_some(End::Lost);
             }
             bip157::Event::ChainUpdate(BlockHeaderChanges::ForkAdded(_)) => (),
             bip157::Event::IndexedFilter(filter) => self.look(filter, life),
             bip157::Event::FiltersSynced(_) => {
                 life.idle = true;
-                return self.go_on(life);
+                return if self.go_on(life) { None } else { Some(End::Outgrown) };
             }
         }
-        true
+        None
     }
 
     /// Takes leave of the blocks above a height.
@@ -534,7 +538,7 @@ impl Follower {
                     changed
                 });
             }
-            Warning::UnexpectedSyncError { .. } => life.quarrelled = true,
+            Warning::UnexpectedSyncError { warning } => life.quarrelled |= warning.contains(HEADER_QUARREL),
             _ => (),
         }
     }

@@ -13,6 +13,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, consensus};
 use domain::Network;
 
+use crate::checkpoints::checkpoint_below;
 use crate::error::Error;
 use crate::event::BlockId;
 
@@ -47,7 +48,8 @@ impl Headers {
             Err(source) => return Err(Error::Folder { path, source }),
         };
         let mut chain = Self::empty(path, network, base);
-        if let Some(kept) = base_of(&bytes).filter(|it| it.height <= base.height) {
+        let is_ours = |it: &BlockId| it.height <= base.height && checkpoint_below(network, it.height) == *it;
+        if let Some(kept) = base_of(&bytes).filter(is_ours) {
             (chain.base, chain.tip) = (kept, kept);
             for header in bytes[BASE..].chunks_exact(HEADER) {
                 let Ok(header) = consensus::deserialize::<Header>(header) else { break };
@@ -276,6 +278,17 @@ mod tests {
         grow(&mut chain, 50..=51);
         chain.save().unwrap();
         assert_eq!(load(&path).tip(), chain.tip());
+    }
+
+    #[test]
+    fn the_file_of_another_network_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headers");
+        let mut chain = load(&path);
+        grow(&mut chain, 1..=3);
+        chain.save().unwrap();
+        let signet = newest_checkpoint(Network::Signet);
+        assert_eq!(Headers::load(path, Network::Signet, signet).unwrap().tip(), signet);
     }
 
     #[test]

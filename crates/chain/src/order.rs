@@ -164,3 +164,86 @@ pub(crate) async fn received(fetched: &mut Fetched, hash: BlockHash) -> Option<A
         block.block_hash() == hash && block.check_merkle_root() && block.check_witness_commitment();
     is_meant.then(|| Arc::new(block))
 }
+
+#[cfg(test)]
+mod tests {
+    use bitcoin::constants::genesis_block;
+    use bitcoin::hashes::Hash;
+
+    use super::*;
+
+    fn id(height: u32) -> BlockId {
+        BlockId { height, hash: BlockHash::hash(&height.to_le_bytes()) }
+    }
+
+    fn connect(order: &mut Order, heights: impl IntoIterator<Item = u32>) {
+        let header = genesis_block(bitcoin::Network::Regtest).header;
+        for height in heights {
+            order.connect(id(height), header, false);
+        }
+    }
+
+    /// The events that are ready, as their heights; what leaves is negative.
+    async fn told(mut order: Order) -> Vec<i64> {
+        let (sender, mut receiver) = mpsc::channel(100);
+        while !order.is_empty() {
+            order.turn(&sender).await;
+        }
+        drop(sender);
+        let mut heights = Vec::new();
+        while let Some(event) = receiver.recv().await {
+            heights.push(match event {
+                Event::Connected(it) => i64::from(it.id.height),
+                Event::Disconnected(it) => -i64::from(it.height),
+                Event::Synced(it) => i64::from(it.height) * 1_000,
+                Event::Unconfirmed(_) => 0,
+            });
+        }
+        heights
+    }
+
+    #[tokio::test]
+    async fn what_a_reorganisation_overtakes_is_never_told() {
+        let mut order = Order::default();
+        connect(&mut order, 1..=4);
+        order.synced(id(4));
+        order.forget_above(2);
+        order.disconnect(id(9));
+        connect(&mut order, [3]);
+        order.synced(id(3));
+        assert_eq!(told(order).await, [1, 2, -9, 3, 3_000]);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_is_cancelled_loses_nothing() {
+        let mut order = Order::default();
+        connect(&mut order, 1..=2);
+        let (sender, mut receiver) = mpsc::channel(1);
+        assert!(matches!(order.turn(&sender).await, Turn::Sent(_)));
+        // The consumer has no room, so this one waits until it is dropped.
+        let is_cancelled = tokio::select! {
+            biased;
+            _ = order.turn(&sender) => false,
+            () = future::ready(()) => true,
+        };
+        assert!(is_cancelled);
+        receiver.recv().await.unwrap();
+        assert!(matches!(order.turn(&sender).await, Turn::Sent(Event::Connected(it)) if it.id == id(2)));
+    }
+
+    #[tokio::test]
+    async fn a_block_that_does_not_come_is_asked_for_again_and_holds_back_what_follows() {
+        let mut order = Order::default();
+        order.connect(id(1), genesis_block(bitcoin::Network::Regtest).header, true);
+        connect(&mut order, [2]);
+        let (_, fetched) = tokio::sync::oneshot::channel();
+        if let Some(Waiting::Connected { block, .. }) = order.waiting.front_mut() {
+            *block = Wanted::Asked(fetched);
+        }
+        order.count();
+        assert_eq!((order.unasked, order.asked), (0, 1));
+        let (sender, _receiver) = mpsc::channel(9);
+        assert!(matches!(order.turn(&sender).await, Turn::Missed));
+        assert_eq!((order.unasked, order.asked, order.waiting.len()), (1, 0, 2));
+    }
+}
