@@ -7,7 +7,7 @@ FUZZING := -max_total_time=60 -timeout=20 -rss_limit_mb=2048 -len_control=0
 
 export MUSICDAO_SETUP
 
-.PHONY: help run app build package check-android test regtest bench fuzz fmt lint advisories
+.PHONY: help run app build package check-android test regtest bench bench-app fuzz fmt lint advisories
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -44,6 +44,11 @@ regtest: ## run a Bitcoin of one's own, to try every money screen without owning
 bench: build ## measure what docs/benchmarks.md reports
 	@cargo build --release --manifest-path benches/Cargo.toml
 	@for bench in $(BENCHES); do $(MUSICDAO) bench $$bench || exit 1; done
+
+bench-app: build app ## measure how fast the app starts, answers and scrolls
+	@xtask/setup.sh test
+	@cargo build --release --package node --example fill
+	@MUSICDAO=$(MUSICDAO) APP=$(CURDIR)/$(APP) node ui/bench/app.mjs
 
 fuzz: ## fuzz every parser for a minute
 	@xtask/setup.sh build

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { words } from '../src/lib/i18n/failures';
 import { en } from '../src/lib/i18n/en';
@@ -33,6 +34,21 @@ describe('the words', () => {
     expect(document.documentElement.lang).toBe('nl');
     await setLocale('en');
   });
+});
+
+describe('the guides', () => {
+  const said = [...flat(en).map(([, text]) => text), en.network.people(0)];
+
+  for (const guide of ['listeners', 'artists']) {
+    it(`call things as the screens do: ${guide}`, () => {
+      const page = readFileSync(`../docs/guide/${guide}.md`, 'utf8');
+      const named = [...page.matchAll(/\*\*([^*]+)\*\*/g)].map(([, words]) => words!.replace(/\s+/g, ' '));
+      expect(named.length).toBeGreaterThan(15);
+      // A long message may be named by its beginning.
+      const unknown = named.filter((words) => words !== 'bold' && !said.some((text) => text.startsWith(words)));
+      expect(unknown).toEqual([]);
+    });
+  }
 });
 
 describe('a failure in words', () => {

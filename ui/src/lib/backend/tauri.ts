@@ -96,8 +96,10 @@ export class TauriBackend implements Backend {
     return [chosen ?? []].flat().map(source);
   }
 
-  bring(source: Source, _: BringOptions): Promise<string> {
-    return Promise.resolve('path' in source ? source.path : source.name);
+  /** Android lends files by addresses that only the shell can open. */
+  bring(source: Source, _?: BringOptions): Promise<string> {
+    const path = 'path' in source ? source.path : source.name;
+    return path.startsWith('content:') ? ask<string>('bring', { uri: path }) : Promise.resolve(path);
   }
 
   async saveBackup(passphrase: string): Promise<boolean> {
@@ -108,7 +110,7 @@ export class TauriBackend implements Backend {
   }
 
   async restoreBackup(from: Source, passphrase: string): Promise<void> {
-    const file = 'path' in from ? from.path : from.name;
+    const file = await this.bring(from);
     await this.call('identity_import', { file, passphrase: passphrase || null });
   }
 
@@ -146,5 +148,6 @@ async function ask<T>(command: string, args: Record<string, unknown>): Promise<T
 }
 
 function source(path: string): Source {
-  return { name: path.split(/[\\/]/).pop() || path, path };
+  const last = path.split(/[\\/]/).pop() || path;
+  return { name: path.startsWith('content:') ? last.replace(/%3A/gi, ':') : last, path };
 }
