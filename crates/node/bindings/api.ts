@@ -14,6 +14,15 @@ code: string,
 message: string, };
 
 /**
+ * What anyone can recompute.
+ */
+export type Audit = { 
+/**
+ * Canonical JSON: equal inputs give equal bytes on every peer.
+ */
+json: string, };
+
+/**
  * The identity as a text.
  */
 export type Backup = { 
@@ -99,6 +108,43 @@ kind: string,
 id: string, };
 
 /**
+ * What the node knows of the Bitcoin network.
+ */
+export type ChainStatus = { 
+/**
+ * Which.
+ */
+network: string, 
+/**
+ * The newest block.
+ */
+height: number, 
+/**
+ * Its hash.
+ */
+block_hash: string, 
+/**
+ * Whether that is the newest that the peers know.
+ */
+synced: boolean, 
+/**
+ * How many Bitcoin nodes are connected.
+ */
+peers: number, 
+/**
+ * What is wrong with the nodes that the settings name.
+ */
+problems: Array<string>, 
+/**
+ * Why nothing moves, in words, where that is so.
+ */
+waiting: string | null, 
+/**
+ * What a payment costs now; none while no node answers.
+ */
+fees: Fees | null, };
+
+/**
  * One check.
  */
 export type Check = { 
@@ -114,6 +160,48 @@ ok: boolean,
  * What was found, and what to do about it.
  */
 message: string, };
+
+/**
+ * One coin.
+ */
+export type Coin = { 
+/**
+ * `txid:vout`.
+ */
+outpoint: string, 
+/**
+ * How much.
+ */
+amount_sat: number, 
+/**
+ * Where it lies.
+ */
+address: string, 
+/**
+ * Blocks on it, its own included.
+ */
+confirmations: number, 
+/**
+ * Whether it came to the public income account.
+ */
+income: boolean, 
+/**
+ * Whether it is kept by hand.
+ */
+frozen: boolean, 
+/**
+ * The user's word beside it.
+ */
+label: string | null, };
+
+/**
+ * The coins.
+ */
+export type Coins = { 
+/**
+ * Largest first.
+ */
+coins: Array<Coin>, };
 
 /**
  * Settings.
@@ -332,6 +420,19 @@ warnings: Array<string>,
 error: ApiError | null, };
 
 /**
+ * Whether a backup would bring this wallet back.
+ */
+export type Drill = { 
+/**
+ * It would.
+ */
+restores: boolean, 
+/**
+ * How many labels, notes and payments it holds beside the seed; none for words.
+ */
+extras: number | null, };
+
+/**
  * What the node tells unasked. A reader that stops reading misses events; it never stalls the node.
  */
 export type Event = { "event": "release", 
@@ -398,11 +499,86 @@ version: number,
 /**
  * How many entries it has.
  */
-length: number, } | { "event": "identity_in_use_elsewhere" } | { "event": "warning" } & ApiError | { "event": "dropped", 
+length: number, } | { "event": "identity_in_use_elsewhere" } | { "event": "wallet_changed" } | { "event": "payment", 
+/**
+ * Names the payment.
+ */
+txid: string, 
+/**
+ * How much it brings.
+ */
+amount_sat: number, 
+/**
+ * What it is: a tip, an investment, a payout; none for others.
+ */
+purpose: string | null, 
+/**
+ * Blocks on it: told when it is first seen, and again with its first block.
+ */
+confirmations: number, } | { "event": "chain", 
+/**
+ * The newest block.
+ */
+height: number, 
+/**
+ * Whether that is the newest that the peers know.
+ */
+synced: boolean, 
+/**
+ * How many Bitcoin nodes are connected.
+ */
+peers: number, } | { "event": "warning" } & ApiError | { "event": "dropped", 
 /**
  * How many.
  */
 count: number, };
+
+/**
+ * How an income would split.
+ */
+export type Example = { 
+/**
+ * What came in, in all.
+ */
+income_sat: number, 
+/**
+ * To all investors together.
+ */
+investors_sat: number, 
+/**
+ * To collaborators.
+ */
+collaborators_sat: number, 
+/**
+ * To the artist.
+ */
+artist_sat: number, };
+
+/**
+ * How soon a payment is to confirm.
+ */
+export type Fee = { "speed": "fast" } | { "speed": "normal" } | { "speed": "slow" } | { "speed": "custom", 
+/**
+ * Satoshis for each virtual byte.
+ */
+sat_per_vb: number, };
+
+/**
+ * What a payment costs now, in satoshis for each virtual byte.
+ */
+export type Fees = { 
+/**
+ * In the next blocks.
+ */
+fast: number, 
+/**
+ * Within the hour or so.
+ */
+normal: number, 
+/**
+ * Within the day or so.
+ */
+slow: number, };
 
 /**
  * One followed artist.
@@ -575,6 +751,89 @@ peer_id: string,
 encrypted: boolean, };
 
 /**
+ * What came in.
+ */
+export type Income = { 
+/**
+ * Confirmed.
+ */
+confirmed_sat: number, 
+/**
+ * Waiting for a block.
+ */
+pending_sat: number, 
+/**
+ * Owed to investors now, over all offers.
+ */
+owed_sat: number, 
+/**
+ * By day, oldest first; days without income are left out.
+ */
+days: Array<IncomeOf>, 
+/**
+ * By release, most first; income that names none is under an empty name.
+ */
+releases: Array<IncomeOf>, 
+/**
+ * By supporter, most first; income that names nobody is under an empty name.
+ */
+supporters: Array<IncomeOf>, 
+/**
+ * Why amounts are not of now, in words, where the Bitcoin network does not answer.
+ */
+waiting: string | null, };
+
+/**
+ * One bar of the chart.
+ */
+export type IncomeOf = { 
+/**
+ * A day as `2026-01-31`, a release's or a person's id.
+ */
+id: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * How much.
+ */
+sat: number, 
+/**
+ * In how many payments.
+ */
+count: number, };
+
+/**
+ * An investment that was made, or would be.
+ */
+export type Invested = { 
+/**
+ * Its record; none for a trial.
+ */
+note_id: string | null, 
+/**
+ * The payment; none for a trial.
+ */
+txid: string | null, 
+/**
+ * To the network, on top.
+ */
+fee_sat: number, 
+/**
+ * Invested.
+ */
+principal_sat: number, 
+/**
+ * Most that it can earn.
+ */
+cap_sat: number, 
+/**
+ * What to think of before confirming, in words.
+ */
+warnings: Array<string>, };
+
+/**
  * A link that lets a friend in.
  */
 export type Invite = { 
@@ -612,6 +871,15 @@ export type Jobs = {
  * In the order in which they began.
  */
 jobs: Array<JobInfo>, };
+
+/**
+ * How many labels were taken.
+ */
+export type Labels = { 
+/**
+ * So many, those of things that this wallet does not know, too.
+ */
+imported: number, };
 
 /**
  * The library.
@@ -756,6 +1024,325 @@ export type Lyrics = {
 text: string | null, };
 
 /**
+ * What to do with money for music. Amounts are whole satoshis.
+ */
+export type MoneyCommand = { "command": "tip", 
+/**
+ * Whom.
+ */
+artist: string | null, 
+/**
+ * Or for what.
+ */
+release: string | null, 
+/**
+ * How much.
+ */
+amount_sat: number, 
+/**
+ * A word to the artist, which everyone can read.
+ */
+memo: string | null, 
+/**
+ * Pays at once, although the fee eats a good part of it; such a tip waits for others otherwise.
+ */
+now: boolean, 
+/**
+ * How it is paid.
+ */
+pay: Pay, } | { "command": "send_tips", 
+/**
+ * How they are paid.
+ */
+pay: Pay, } | { "command": "payments", 
+/**
+ * After so many.
+ */
+offset: number, 
+/**
+ * At most so many; 100 where none is said, 1,000 at most.
+ */
+limit: number | null, } | { "command": "thank", 
+/**
+ * Which.
+ */
+payment: string, 
+/**
+ * At most 280 characters.
+ */
+text: string, } | { "command": "offer_create", 
+/**
+ * How much is asked for.
+ */
+goal_sat: number, 
+/**
+ * Part of the income that goes to investors, in hundredths of a per cent.
+ */
+share_bp: number, 
+/**
+ * Most that an investment earns, in hundredths of itself; 150 where none is said.
+ */
+cap_percent: number | null, 
+/**
+ * Income before investors earn.
+ */
+floor_sat: number | null, 
+/**
+ * The day it ends, as `2027-12-31`.
+ */
+expiry: string, 
+/**
+ * What it is for.
+ */
+title: string | null, 
+/**
+ * Who else shares in the artist's part.
+ */
+splits: Array<Split>, 
+/**
+ * Only says how it would split.
+ */
+dry_run: boolean, } | { "command": "offer_close", 
+/**
+ * Which.
+ */
+offer: string, } | { "command": "offers", 
+/**
+ * Whose; everybody's where none is named.
+ */
+artist: string | null, } | { "command": "offer_show", 
+/**
+ * Which.
+ */
+offer: string, } | { "command": "invest", 
+/**
+ * Which.
+ */
+offer: string, 
+/**
+ * How much.
+ */
+amount_sat: number, 
+/**
+ * How it is paid.
+ */
+pay: Pay, } | { "command": "notes" } | { "command": "payout", 
+/**
+ * Which offer's.
+ */
+offer: string, 
+/**
+ * Exactly so much to the notes, in proportion and never above a cap; all that is owed where none is said.
+ */
+amount_sat: number | null, 
+/**
+ * Presents beside that.
+ */
+rewards: Array<Reward>, 
+/**
+ * How it is paid.
+ */
+pay: Pay, } | { "command": "refund", 
+/**
+ * Which note.
+ */
+note: string, 
+/**
+ * How it is paid.
+ */
+pay: Pay, } | { "command": "income" } | { "command": "audit", 
+/**
+ * Whose.
+ */
+artist: string, };
+
+/**
+ * A wallet that was just made.
+ */
+export type NewWallet = { 
+/**
+ * To be written down in order, and by nobody else.
+ */
+words: Array<string>, 
+/**
+ * Which money.
+ */
+network: string, };
+
+/**
+ * An investment in an offer.
+ */
+export type Note = { 
+/**
+ * Its record.
+ */
+note_id: string, 
+/**
+ * In which offer.
+ */
+offer_id: string, 
+/**
+ * Whose offer.
+ */
+artist_id: string, 
+/**
+ * That person's name.
+ */
+artist: string, 
+/**
+ * Whose investment.
+ */
+investor: string, 
+/**
+ * That person's name.
+ */
+investor_name: string, 
+/**
+ * How much was invested.
+ */
+principal_sat: number, 
+/**
+ * Most that it can earn.
+ */
+cap_sat: number, 
+/**
+ * Earned and not paid yet.
+ */
+owed_sat: number, 
+/**
+ * Paid back.
+ */
+paid_sat: number, 
+/**
+ * Where it is.
+ */
+status: NoteStatus, 
+/**
+ * The payment.
+ */
+txid: string, 
+/**
+ * Unix milliseconds of the offer's end.
+ */
+expiry_ms: number, };
+
+/**
+ * Where an investment is.
+ */
+export type NoteStatus = "pending" | "active" | "late" | "complete" | "expired" | "refundable" | "refunded" | "invalid";
+
+/**
+ * Investments.
+ */
+export type Notes = { 
+/**
+ * Newest first.
+ */
+notes: Array<Note>, 
+/**
+ * Why amounts are not of now, in words, where the Bitcoin network does not answer.
+ */
+waiting: string | null, };
+
+/**
+ * An artist's offer to share income with investors.
+ */
+export type Offer = { 
+/**
+ * Its record; none for a trial.
+ */
+offer_id: string | null, 
+/**
+ * Whose.
+ */
+artist_id: string, 
+/**
+ * That person's name.
+ */
+artist: string, 
+/**
+ * What it is for.
+ */
+title: string | null, 
+/**
+ * Which money.
+ */
+network: string, 
+/**
+ * How much is asked for.
+ */
+goal_sat: number, 
+/**
+ * How much has come, confirmed, up to the goal.
+ */
+raised_sat: number, 
+/**
+ * Part of the income that goes to investors, in hundredths of a per cent.
+ */
+share_bp: number, 
+/**
+ * Most that an investment earns, in hundredths of itself.
+ */
+cap_percent: number, 
+/**
+ * Income before investors earn.
+ */
+floor_sat: number, 
+/**
+ * Unix milliseconds of its end.
+ */
+expiry_ms: number, 
+/**
+ * The end, as a day.
+ */
+expiry: string, 
+/**
+ * Who else shares in the artist's part.
+ */
+splits: Array<Split>, 
+/**
+ * Whether it can be invested in now.
+ */
+open: boolean, 
+/**
+ * Income that came to the published addresses since the offer, confirmed.
+ */
+income_sat: number, 
+/**
+ * Owed to investors now.
+ */
+owed_sat: number, 
+/**
+ * Paid to investors.
+ */
+paid_sat: number, 
+/**
+ * The investments; left out in lists.
+ */
+notes: Array<Note>, 
+/**
+ * How incomes from a tenth of the goal to ten times the goal would split; for a trial alone.
+ */
+example: Array<Example>, 
+/**
+ * Why amounts are not of now, in words, where the Bitcoin network does not answer.
+ */
+waiting: string | null, };
+
+/**
+ * Offers.
+ */
+export type Offers = { 
+/**
+ * Those that end first, first.
+ */
+offers: Array<Offer>, 
+/**
+ * Why amounts are not of now, in words, where the Bitcoin network does not answer.
+ */
+waiting: string | null, };
+
+/**
  * What a link leads to.
  */
 export type Opened = { 
@@ -777,9 +1364,168 @@ known: boolean,
 unreachable: ApiError | null, };
 
 /**
+ * A payout that was made, or would be.
+ */
+export type PaidOut = { 
+/**
+ * The payment; none for a trial.
+ */
+txid: string | null, 
+/**
+ * To the network, on top.
+ */
+fee_sat: number, 
+/**
+ * Who gets what.
+ */
+lines: Array<PayoutLine>, 
+/**
+ * What to think of before confirming, in words.
+ */
+warnings: Array<string>, };
+
+/**
  * How a peer is reached.
  */
 export type Path = "direct" | "relayed";
+
+/**
+ * How something is paid.
+ */
+export type Pay = { 
+/**
+ * How soon it is to confirm.
+ */
+fee: Fee, 
+/**
+ * Only says what it would cost.
+ */
+dry_run: boolean, 
+/**
+ * The wallet's passphrase, where it is locked.
+ */
+passphrase: string | null, 
+/**
+ * Names this wish, at most 64 characters chosen by the asker: the same wish asked for again, as after a crash, is
+ * answered with the payment that was made, and pays nothing.
+ */
+key: string | null, };
+
+/**
+ * What an address or a link asks for.
+ */
+export type PayTo = { 
+/**
+ * An address of this wallet's network.
+ */
+address: string, 
+/**
+ * How much, where the link says so.
+ */
+amount_sat: number | null, 
+/**
+ * Who asks, where the link says so.
+ */
+label: string | null, 
+/**
+ * For what, where the link says so.
+ */
+message: string | null, };
+
+/**
+ * One tip.
+ */
+export type Payment = { 
+/**
+ * Its record.
+ */
+payment_id: string, 
+/**
+ * Who paid.
+ */
+from: string, 
+/**
+ * That person's name.
+ */
+from_name: string, 
+/**
+ * Who was paid.
+ */
+artist_id: string, 
+/**
+ * That person's name.
+ */
+artist: string, 
+/**
+ * For which release.
+ */
+release_id: string | null, 
+/**
+ * How much.
+ */
+amount_sat: number, 
+/**
+ * The payer's words.
+ */
+memo: string | null, 
+/**
+ * The payment; empty while the tip waits to go with others.
+ */
+txid: string, 
+/**
+ * Blocks on it; 0 while it waits for one, none where the chain does not bear it out.
+ */
+confirmations: number | null, 
+/**
+ * Whether it waits to go with others.
+ */
+waiting: boolean, 
+/**
+ * Unix milliseconds.
+ */
+at_ms: number, 
+/**
+ * The artist's answer.
+ */
+thanks: string | null, };
+
+/**
+ * Tips that were given and received.
+ */
+export type Payments = { 
+/**
+ * Newest first.
+ */
+payments: Array<Payment>, 
+/**
+ * How many there are in all.
+ */
+total: number, };
+
+/**
+ * A payee.
+ */
+export type PayoutLine = { 
+/**
+ * For which note; none for a present or a collaborator.
+ */
+note_id: string | null, 
+/**
+ * Who.
+ */
+peer: string, 
+/**
+ * That person's name.
+ */
+name: string, 
+/**
+ * Where to.
+ */
+address: string, 
+/**
+ * How much.
+ */
+sat: number, };
 
 /**
  * One connected peer.
@@ -1438,6 +2184,36 @@ track: number, } | {
 file: number, };
 
 /**
+ * Where to be paid.
+ */
+export type Receive = { 
+/**
+ * Never shown before.
+ */
+address: string, 
+/**
+ * Which of the account's addresses.
+ */
+index: number, 
+/**
+ * The same as a link for a QR code (BIP 21).
+ */
+uri: string, };
+
+/**
+ * Who gets how much.
+ */
+export type Recipient = { 
+/**
+ * An address of this wallet's network.
+ */
+address: string, 
+/**
+ * How much; none is all that the coins hold, for one recipient alone.
+ */
+amount_sat: number | null, };
+
+/**
  * One release with all that is known of it.
  */
 export type ReleaseDetail = { 
@@ -1857,7 +2633,7 @@ remove: boolean,
 /**
  * For progress and cancelling.
  */
-job: string | null, } } | { "method": "stats" } | { "method": "doctor" } | { "method": "config_get", "params": { 
+job: string | null, } } | { "method": "stats" } | { "method": "doctor" } | { "method": "wallet", "params": WalletCommand } | { "method": "money", "params": MoneyCommand } | { "method": "config_get", "params": { 
 /**
  * Which; all where none is named.
  */
@@ -1906,7 +2682,20 @@ job: string, } } | { "method": "shutdown" };
 /**
  * What is answered, by the request it answers.
  */
-export type Response = { "type": "status", "body": Status } | { "type": "invite", "body": Invite } | { "type": "link", "body": Link } | { "type": "opened", "body": Opened } | { "type": "peers", "body": Peers } | { "type": "profile", "body": Profile } | { "type": "draft", "body": Draft } | { "type": "published", "body": Published } | { "type": "releases", "body": Releases } | { "type": "search", "body": SearchResults } | { "type": "tags_top", "body": TagsTop } | { "type": "release", "body": ReleaseDetail } | { "type": "played", "body": Played } | { "type": "player", "body": PlayerState } | { "type": "lyrics", "body": Lyrics } | { "type": "queue", "body": Queue } | { "type": "devices", "body": Devices } | { "type": "downloaded", "body": Downloaded } | { "type": "downloads", "body": Downloads } | { "type": "tags", "body": Tags } | { "type": "release_ref", "body": ReleaseRef } | { "type": "blocked", "body": Blocked } | { "type": "hidden", "body": Hidden } | { "type": "follows", "body": Follows } | { "type": "library", "body": Library } | { "type": "playlists", "body": Playlists } | { "type": "seeds", "body": Seeds } | { "type": "stats", "body": Stats } | { "type": "doctor", "body": Doctor } | { "type": "config", "body": ConfigValues } | { "type": "identity", "body": IdentityRef } | { "type": "backup", "body": Backup } | { "type": "words", "body": Words } | { "type": "jobs", "body": Jobs } | { "type": "done", "body": Done };
+export type Response = { "type": "status", "body": Status } | { "type": "invite", "body": Invite } | { "type": "link", "body": Link } | { "type": "opened", "body": Opened } | { "type": "peers", "body": Peers } | { "type": "profile", "body": Profile } | { "type": "draft", "body": Draft } | { "type": "published", "body": Published } | { "type": "releases", "body": Releases } | { "type": "search", "body": SearchResults } | { "type": "tags_top", "body": TagsTop } | { "type": "release", "body": ReleaseDetail } | { "type": "played", "body": Played } | { "type": "player", "body": PlayerState } | { "type": "lyrics", "body": Lyrics } | { "type": "queue", "body": Queue } | { "type": "devices", "body": Devices } | { "type": "downloaded", "body": Downloaded } | { "type": "downloads", "body": Downloads } | { "type": "tags", "body": Tags } | { "type": "release_ref", "body": ReleaseRef } | { "type": "blocked", "body": Blocked } | { "type": "hidden", "body": Hidden } | { "type": "follows", "body": Follows } | { "type": "library", "body": Library } | { "type": "playlists", "body": Playlists } | { "type": "seeds", "body": Seeds } | { "type": "stats", "body": Stats } | { "type": "doctor", "body": Doctor } | { "type": "config", "body": ConfigValues } | { "type": "identity", "body": IdentityRef } | { "type": "backup", "body": Backup } | { "type": "words", "body": Words } | { "type": "wallet", "body": WalletStatus } | { "type": "new_wallet", "body": NewWallet } | { "type": "drill", "body": Drill } | { "type": "receive", "body": Receive } | { "type": "pay_to", "body": PayTo } | { "type": "sent", "body": Sent } | { "type": "wallet_history", "body": WalletHistory } | { "type": "file", "body": TextFile } | { "type": "coins", "body": Coins } | { "type": "labels", "body": Labels } | { "type": "chain", "body": ChainStatus } | { "type": "tipped", "body": Tipped } | { "type": "payments", "body": Payments } | { "type": "offer", "body": Offer } | { "type": "offers", "body": Offers } | { "type": "invested", "body": Invested } | { "type": "notes", "body": Notes } | { "type": "paid_out", "body": PaidOut } | { "type": "income", "body": Income } | { "type": "audit", "body": Audit } | { "type": "jobs", "body": Jobs } | { "type": "done", "body": Done };
+
+/**
+ * A present to a fan.
+ */
+export type Reward = { 
+/**
+ * Whom.
+ */
+peer: string, 
+/**
+ * How much.
+ */
+amount_sat: number, };
 
 /**
  * One saved file.
@@ -2014,6 +2803,47 @@ export type Seeds = {
 seeds: Array<ReleaseRef>, };
 
 /**
+ * A payment that was made, or would be.
+ */
+export type Sent = { 
+/**
+ * Names it; changes where the fee is raised.
+ */
+txid: string, 
+/**
+ * To the network, on top.
+ */
+fee_sat: number, 
+/**
+ * Size in virtual bytes (BIP 141).
+ */
+vsize: number, 
+/**
+ * Satoshis for each virtual byte.
+ */
+sat_per_vb: number, 
+/**
+ * To the recipients.
+ */
+amount_sat: number, 
+/**
+ * Back to this wallet.
+ */
+change_sat: number, 
+/**
+ * The coins spent.
+ */
+coins: Array<string>, 
+/**
+ * What to think of before confirming, in words.
+ */
+warnings: Array<string>, 
+/**
+ * Whether it was only tried.
+ */
+dry_run: boolean, };
+
+/**
  * Something that was dropped and is no track.
  */
 export type Skipped = { 
@@ -2035,6 +2865,53 @@ export type Sort = "new" | "trending" | "title";
  * Where something was found.
  */
 export type Source = "local" | "remote";
+
+/**
+ * A payment to make.
+ */
+export type Spend = { 
+/**
+ * Who gets how much.
+ */
+recipients: Array<Recipient>, 
+/**
+ * How soon it is to confirm.
+ */
+fee: Fee, 
+/**
+ * Spends these coins and no others; any where none is named.
+ */
+coins: Array<string>, 
+/**
+ * Only says what it would cost.
+ */
+dry_run: boolean, 
+/**
+ * A word beside it in the history.
+ */
+label: string | null, 
+/**
+ * The wallet's passphrase, where it is locked.
+ */
+passphrase: string | null, 
+/**
+ * Names this wish, at most 64 characters chosen by the asker: the same wish asked for again, as after a crash, is
+ * answered with the payment that was made, and pays nothing.
+ */
+key: string | null, };
+
+/**
+ * A collaborator's part.
+ */
+export type Split = { 
+/**
+ * Whose.
+ */
+peer: string, 
+/**
+ * In hundredths of a per cent.
+ */
+share_bp: number, };
 
 /**
  * What this node served and fetched; it is told to nobody but its owner.
@@ -2199,6 +3076,52 @@ export type TagsTop = {
 tags: Array<TagCount>, };
 
 /**
+ * A text to save as a file.
+ */
+export type TextFile = { 
+/**
+ * A name for it.
+ */
+name: string, 
+/**
+ * What is in it.
+ */
+text: string, };
+
+/**
+ * A tip that was paid, or would be.
+ */
+export type Tipped = { 
+/**
+ * The tip's record; none for a trial.
+ */
+payment_id: string | null, 
+/**
+ * The payment; none while the tip waits to go with others.
+ */
+txid: string | null, 
+/**
+ * To the network, on top.
+ */
+fee_sat: number, 
+/**
+ * To the artist.
+ */
+amount_sat: number, 
+/**
+ * The artist's name; of several where those that waited are paid.
+ */
+artist: string, 
+/**
+ * Whether it waits to go with others, since the fee would eat it, or would do so.
+ */
+waiting: boolean, 
+/**
+ * What to think of before confirming, in words.
+ */
+warnings: Array<string>, };
+
+/**
  * One track.
  */
 export type TrackInfo = { 
@@ -2248,9 +3171,250 @@ likes: number,
 liked: boolean, };
 
 /**
+ * Where a payment is.
+ */
+export type TransactionState = "draft" | "signed" | "broadcast" | "in_mempool" | "confirming" | "confirmed" | "replaced" | "conflicted" | "dropped";
+
+/**
  * What progress is counted in.
  */
 export type Unit = "bytes" | "files";
+
+/**
+ * What to do with the wallet. Amounts are whole satoshis; transactions, addresses and coins are named as Bitcoin does.
+ */
+export type WalletCommand = { "command": "status" } | { "command": "create", 
+/**
+ * Encrypts the seed on this disk.
+ */
+passphrase: string, 
+/**
+ * Stretches the words (BIP 39); whoever restores needs it, too.
+ */
+words_passphrase: string | null, 
+/**
+ * 12 or 24; 24 where none is said.
+ */
+words: number | null, } | { "command": "restore", 
+/**
+ * 12 or 24 words with spaces between.
+ */
+words: string, 
+/**
+ * Stretches the words (BIP 39).
+ */
+words_passphrase: string | null, 
+/**
+ * Encrypts the seed on this disk.
+ */
+passphrase: string, 
+/**
+ * The day of its first payment, as `2026-01-31`; all of the chain is looked through where none is said.
+ */
+birthday: string | null, } | { "command": "restore_backup", 
+/**
+ * The backup's text.
+ */
+text: string, 
+/**
+ * Decrypts the backup, and encrypts the seed on this disk.
+ */
+passphrase: string, } | { "command": "words", 
+/**
+ * The wallet's passphrase.
+ */
+passphrase: string, } | { "command": "words_confirmed" } | { "command": "drill", 
+/**
+ * The words, or the backup's text.
+ */
+text: string, 
+/**
+ * Stretches the words, or decrypts the backup.
+ */
+passphrase: string | null, } | { "command": "unlock", 
+/**
+ * The wallet's passphrase.
+ */
+passphrase: string, 
+/**
+ * For so long; until [`Self::Lock`] or the node's end where none is said.
+ */
+minutes: number | null, } | { "command": "lock" } | { "command": "address", 
+/**
+ * For the address's user, in the own list.
+ */
+label: string | null, 
+/**
+ * Asked for in the link.
+ */
+amount_sat: number | null, } | { "command": "parse", 
+/**
+ * The address or link.
+ */
+text: string, } | { "command": "send" } & Spend | { "command": "bump", 
+/**
+ * Which payment.
+ */
+txid: string, 
+/**
+ * The new rate.
+ */
+fee: Fee, 
+/**
+ * Only says what it would cost.
+ */
+dry_run: boolean, 
+/**
+ * The wallet's passphrase, where it is locked.
+ */
+passphrase: string | null, } | { "command": "history", 
+/**
+ * After so many.
+ */
+offset: number, 
+/**
+ * At most so many; 100 where none is said, 500 at most.
+ */
+limit: number | null, } | { "command": "history_csv" } | { "command": "coins" } | { "command": "freeze", 
+/**
+ * Which coin.
+ */
+outpoint: string, 
+/**
+ * Whether it is kept.
+ */
+frozen: boolean, } | { "command": "label", 
+/**
+ * A payment's, address's or coin's name.
+ */
+of: string, 
+/**
+ * The word; none takes it off.
+ */
+label: string | null, } | { "command": "labels_export" } | { "command": "labels_import", 
+/**
+ * The file's text.
+ */
+text: string, } | { "command": "backup", 
+/**
+ * The wallet's passphrase, which encrypts the backup, too.
+ */
+passphrase: string, } | { "command": "chain" };
+
+/**
+ * A part of the history.
+ */
+export type WalletHistory = { 
+/**
+ * Newest first.
+ */
+transactions: Array<WalletTransaction>, 
+/**
+ * How many there are in all.
+ */
+total: number, };
+
+/**
+ * How the wallet is.
+ */
+export type WalletStatus = { 
+/**
+ * Whether there is one on this network yet.
+ */
+exists: boolean, 
+/**
+ * Which money.
+ */
+network: string, 
+/**
+ * Whether payments can be signed without asking for the passphrase.
+ */
+unlocked: boolean, 
+/**
+ * Whether the words were shown to be on paper.
+ */
+words_confirmed: boolean, 
+/**
+ * Confirmed and spendable, the income account's included.
+ */
+confirmed_sat: number, 
+/**
+ * On its way in or back as change, or mined and not ripe.
+ */
+pending_sat: number, 
+/**
+ * The part of `confirmed_sat` that came to the public income account.
+ */
+income_sat: number, 
+/**
+ * What coins kept by hand hold, within `confirmed_sat`.
+ */
+frozen_sat: number, 
+/**
+ * The newest block that the wallet has seen.
+ */
+height: number, 
+/**
+ * Whether that is the newest that the peers know.
+ */
+synced: boolean, 
+/**
+ * How many Bitcoin nodes are connected.
+ */
+peers: number, 
+/**
+ * Why nothing moves, in words, where that is so.
+ */
+waiting: string | null, 
+/**
+ * Most that one payment may be worth here; none where there is no bound.
+ */
+cap_sat: number | null, };
+
+/**
+ * One payment.
+ */
+export type WalletTransaction = { 
+/**
+ * Names it.
+ */
+txid: string, 
+/**
+ * What it brought (above 0) or took, its fee included.
+ */
+net_sat: number, 
+/**
+ * To the network, where this wallet paid it.
+ */
+fee_sat: number | null, 
+/**
+ * Where it is.
+ */
+state: TransactionState, 
+/**
+ * Blocks on it, its own included.
+ */
+confirmations: number, 
+/**
+ * Unix milliseconds of its block, or of when it was first seen.
+ */
+at_ms: number, 
+/**
+ * What it is: a tip, an investment, a payout; none for others.
+ */
+purpose: string | null, 
+/**
+ * The user's word beside it.
+ */
+label: string | null, 
+/**
+ * Whether its fee can be raised now.
+ */
+can_bump: boolean, 
+/**
+ * What took its place.
+ */
+replaced_by: string | null, };
 
 /**
  * The identity as words.
