@@ -1,26 +1,15 @@
 /** Every screen as people see it: usable with a screen reader, readable in both themes; with SCREENS=1 pictured in docs/screens. */
-import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
-import { go, openWindow, settled, SIZES, startBrowser } from './world/browser.mjs';
-import { Daemon, ROOT } from './world/daemon.mjs';
+import { go, openWindow, SIZES, startBrowser } from './world/browser.mjs';
+import { Daemon } from './world/daemon.mjs';
 import { drop } from './world/drop.mjs';
+import { examine } from './world/examine.mjs';
 import { neighbourhood } from './world/neighbourhood.mjs';
 import { album } from './world/songs.mjs';
 import { SoundServer } from './world/sound.mjs';
 import { until } from './world/until.mjs';
 
-const PICTURES = join(ROOT, 'docs/screens');
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-/** Pictured in the light theme, too. */
-const MAIN = ['home', 'release', 'artist', 'playing', 'search', 'studio-draft'];
 const DRAFT = { artist: 'Ilse', title: 'Window Seat', songs: ['Platform Nine', 'Reservoir', 'Last Carriage'] };
-
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 test('every screen can be read and used by everybody', async (test) => {
   const browser = await startBrowser(test);
@@ -106,23 +95,4 @@ async function welcome(page, look) {
     if (place < 2) await page.getByRole('button', { name: 'Continue' }).click();
   }
   await page.context().close();
-}
-
-async function examine(page, { name, size, theme }) {
-  await settled(page);
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: { type: 'tag', values } }), RULES);
-  const found = violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}\n${failureSummary}`));
-  assert.deepEqual(found, [], `${name}, ${size.name}, ${theme}`);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  assert.ok(wide <= 0, `${name} is ${wide} pixels too wide, ${size.name}`);
-  if (process.env.SCREENS === '1' && (theme === 'dark' || MAIN.includes(name))) await picture(page, `${name}-${size.name}-${theme}`);
-}
-
-async function picture(page, name) {
-  await mkdir(PICTURES, { recursive: true });
-  const [png, webp] = ['png', 'webp'].map((ending) => join(PICTURES, `${name}.${ending}`));
-  await page.screenshot({ path: png });
-  await promisify(execFile)('ffmpeg', ['-nostdin', '-v', 'error', '-y', '-i', png, '-c:v', 'libwebp', '-quality', '84', webp]);
-  await rm(png);
 }

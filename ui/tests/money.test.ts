@@ -67,14 +67,14 @@ beforeEach(() => {
   trade = {
     notes: () => ({ notes: [] }), payments: () => ({ payments: [], total: 0 }), offers: () => ({ offers: [OFFER] }), offer_show: () => OFFER,
     income: () => ({ confirmed_sat: 0, pending_sat: 0, owed_sat: 0, days: [], releases: [], supporters: [] }),
-    tip: ({ amount_sat, pay }) => ({ payment_id: null, txid: pay.dry_run ? null : 't2', fee_sat: 200, amount_sat, artist: 'Noor', warnings: [] }),
+    tip: ({ amount_sat, pay }) => ({ payment_id: null, txid: pay.dry_run ? null : 't2', fee_sat: 200, amount_sat, artist: 'Noor', waiting: false, warnings: [] }),
   };
   const answer = (table: object) => (asked: { command: string }) => {
     const known = (table as Record<string, ((asked: object) => unknown) | undefined>)[asked.command];
     if (!known) throw new Failure('not_asked_for', asked.command);
     return known(asked);
   };
-  server = new TestNode({ wallet: answer(purse) as never, money: answer(trade) as never, status: () => ({ peer_id: 'me' }) });
+  server = new TestNode({ wallet: answer(purse) as never, money: answer(trade) as never, status: () => ({ peer_id: 'me' }), releases: () => ({ releases: [], total: 0 }) });
   node.status = { peer_id: 'a1' } as never;
 });
 
@@ -221,9 +221,10 @@ describe('support', () => {
   });
 
   it('says when a small tip waits for others', async () => {
-    trade.tip = ({ amount_sat }) => ({ payment_id: 'p', txid: null, fee_sat: 0, amount_sat, artist: 'Noor', warnings: [] });
+    trade.tip = ({ amount_sat }) => ({ payment_id: 'p', txid: null, fee_sat: 0, amount_sat, artist: 'Noor', waiting: true, warnings: [] });
     render(SupportButton, { artist: 'a9', name: 'Noor' });
     await userEvent.click(screen.getByRole('button', { name: 'Support Noor' }));
+    expect(await screen.findByText(/The fee would eat a good part of it/)).toBeInTheDocument();
     await userEvent.click(await screen.findByRole('button', { name: /^Give 5,000/ }));
     await waitFor(() => expect(toasts.list.at(-1)?.text).toMatch(/waits to go to Noor with others/));
   });
@@ -238,7 +239,7 @@ describe('support', () => {
   it('is answered by the artist, whose words and the giver’s are text', async () => {
     const tip = {
       payment_id: 'p1', from: 'f1', from_name: MARKUP, artist_id: 'a1', artist: 'Noor', release_id: null, amount_sat: 1_000, memo: MARKUP, txid: 't',
-      confirmations: 1, at_ms: 0, thanks: null,
+      confirmations: 1, at_ms: 0, thanks: null, waiting: false,
     };
     trade.payments = () => ({ payments: [tip], total: 1 });
     trade.thank = () => ({});

@@ -1,6 +1,6 @@
 /** The node as a whole: the connection to it, who it is, and a pulse when its catalogue changes. */
 import { backend, type Connection, type Event, type Status } from '../backend';
-import { t } from '../i18n/index.svelte';
+import { locale, t } from '../i18n/index.svelte';
 import { toasts } from './toasts.svelte';
 
 /** Many records can arrive at once; screens read anew at most this often. */
@@ -88,6 +88,9 @@ class NodeState {
       case 'peer_up':
       case 'peer_down':
         void this.refresh();
+        break;
+      case 'payment':
+        if (!event.confirmations) toasts.say(t.money.wallet.came(event.amount_sat.toLocaleString(locale())));
         break;
       case 'warning':
         toasts.fail(event);

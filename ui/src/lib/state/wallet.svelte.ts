@@ -27,6 +27,7 @@ interface WalletAnswers {
 
 interface MoneyAnswers {
   tip: money.Tipped;
+  send_tips: money.Tipped;
   payments: money.Payments;
   offer_create: money.Offer;
   offer_show: money.Offer;
@@ -65,6 +66,14 @@ export async function trying<T>(work: () => Promise<T>): Promise<T | undefined> 
   } finally {
     wallet.changed();
   }
+}
+
+/** Publishes where the artist here is paid; what was published before stays. */
+export async function bePaid(): Promise<void> {
+  await trying(async () => {
+    await backend().call('profile_set', { name: null, bio: null, links: null, avatar: null });
+    toasts.say(t.money.studio.payable);
+  });
 }
 
 class Wallet {
