@@ -161,7 +161,8 @@ impl Money {
         }
         let passphrase = Passphrase::new(passphrase.unwrap_or_default())?;
         let sealed = dearmored(&text)?;
-        let restored = self.vault.try_one(move || Ok(purse::restore(&sealed, &passphrase)?)).await?;
+        let open = move || Ok(purse::restore(&sealed, &passphrase)?);
+        let restored = self.vault.try_one(open, |it| *it.wallet.accounts() == own).await?;
         let extras = restored.wallet.export_labels().lines().count() + restored.parts.len();
         Ok(Drill {
             restores: *restored.wallet.accounts() == own,

@@ -31,16 +31,30 @@ pub(super) async fn run(
     mut events: mpsc::Receiver<chain::Event>,
     ending: CancellationToken,
 ) {
-    while let Some(Some(event)) = ending.run_until_cancelled(events.recv()).await {
-        let mut batch = vec![event];
+    let mut behind = false;
+    loop {
+        let mut batch = Vec::new();
+        tokio::select! {
+            () = ending.cancelled() => return,
+            () = sleep(DISK_PAUSE), if behind => {}
+            event = events.recv() => match event {
+                Some(event) => batch.push(event),
+                None => return,
+            },
+        }
         while batch.len() < BATCH
             && let Ok(event) = events.try_recv()
         {
             batch.push(event);
         }
-        if let Err(error) = take(&node, &chain, batch).await {
+        let taken = take(&node, &chain, batch).await;
+        if let Err(error) = &taken {
             tracing::warn!(code = error.code, message = error.message, "the wallet is behind the chain");
+            if !behind {
+                node.hub.tell(&Event::Warning(error.clone()));
+            }
         }
+        behind = taken.is_err();
     }
 }
 
@@ -75,12 +89,8 @@ async fn take(node: &Arc<Inner>, chain: &Chain, batch: Vec<chain::Event>) -> Res
     for event in batch {
         apply(&mut purse, chain, event, &mut news).await?;
     }
-    while let Err(error) = purse.keep().await {
-        node.hub.tell(&Event::Warning(error));
-        if node.ending.run_until_cancelled(sleep(DISK_PAUSE)).await.is_none() {
-            return Ok(());
-        }
-    }
+    // What the disk did not take stays with the wallet, and is tried again.
+    purse.keep().await?;
     news.changed |= purse.wallet()?.balance() != before || !news.touched.is_empty();
     if news.synced {
         node.money.caught_up.store(true, Ordering::Relaxed);
@@ -101,13 +111,15 @@ async fn apply(
 ) -> Result<(), ApiError> {
     match event {
         chain::Event::Connected(Connected { id, header, block }) => {
+            let again = block.is_some() && purse.has_seen(id)?;
             let touched = purse.wallet_mut()?.connect(id.height, &header, block.as_deref())?;
             if !touched.is_empty() {
                 watch_joined(purse, chain, id.height, false).await?;
             }
             // What waits for more blocks gets one with each.
             news.changed = true;
-            news.touched.extend(touched);
+            // What a second look at a block finds is no news.
+            news.touched.extend(touched.into_iter().filter(|_| !again));
         }
         chain::Event::Disconnected(id) => {
             purse.wallet_mut()?.disconnect(id.height, id.hash);

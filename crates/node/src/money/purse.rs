@@ -135,6 +135,12 @@ impl Purse {
         due.then(|| (std::mem::take(&mut self.joined), self.joined_at))
     }
 
+    /// Says whether a block was looked at before.
+    pub(super) fn has_seen(&self, block: BlockId) -> Result<bool, ApiError> {
+        let near = self.wallet()?.checkpoints().take_while(|known| known.height >= block.height);
+        Ok(near.last().is_some_and(|known| known.height == block.height && known.hash == block.hash))
+    }
+
     /// Returns the blocks by which the wallet finds its place in the chain; none for a wallet that has seen none.
     pub(super) fn known(&self) -> Result<Vec<BlockId>, ApiError> {
         let wallet = self.wallet()?;

@@ -60,33 +60,37 @@ impl Vault {
     /// `wallet_none`, `passphrase_wrong`, `unlock_rate_limited`, and those of files.
     pub(super) async fn open(&self, passphrase: Passphrase) -> Result<Seed, ApiError> {
         let path = self.path();
-        self.try_one(move || {
+        let open = move || {
             let sealed = fs::read(&path).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => super::no_wallet(),
                 _ => error.into(),
             })?;
             Ok(Seed::open(&sealed, &passphrase)?)
-        })
-        .await
+        };
+        self.try_one(open, |_| true).await
     }
 
-    /// Tries a passphrase where that may be tried now; a wrong one counts.
+    /// Tries a passphrase where that may be tried now. A wrong one counts; only what proves to know this wallet's own
+    /// makes up for that.
     pub(super) async fn try_one<T: Send + 'static>(
         &self,
         open: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+        proves: impl FnOnce(&T) -> bool,
     ) -> Result<T, ApiError> {
         let _one = self.trying.lock().await;
         let setting = format!("wallet_attempts_{}", self.network);
-        let mut attempts: Attempts = self.store.setting(&setting).await?.unwrap_or_default();
-        let now = unix_ms();
+        let before: Attempts = self.store.setting(&setting).await?.unwrap_or_default();
+        let (mut attempts, now) = (before.clone(), unix_ms());
         attempts.check(now)?;
         attempts.begin(now);
         self.store.set_setting(&setting, &attempts).await?;
         let opened = blocking(open).await;
-        if !matches!(&opened, Err(error) if error.code == "passphrase_wrong") {
-            attempts.succeed();
-            self.store.set_setting(&setting, &attempts).await?;
+        match &opened {
+            Ok(opened) if proves(opened) => attempts.succeed(),
+            Err(error) if error.code == "passphrase_wrong" => {}
+            _ => attempts = before,
         }
+        self.store.set_setting(&setting, &attempts).await?;
         opened
     }
 
