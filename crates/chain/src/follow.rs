@@ -90,6 +90,7 @@ pub(crate) fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Chain
         reaching: Vec::new(),
         order: Order::default(),
         attempt: 0,
+        deep: false,
         quarrels: 0,
         withheld: None,
         doubted: None,
@@ -139,8 +140,10 @@ struct Follower {
     synced: Option<BlockId>,
     reaching: Vec<(u32, oneshot::Sender<()>)>,
     order: Order,
-    /// Lives so far.
+    /// Lives that were lost so far.
     attempt: usize,
+    /// Whether the next life is to know every header, for a branch that leaves ours far below.
+    deep: bool,
     quarrels: u32,
     /// Since when a block that another peer announced is missing.
     withheld: Option<(BlockHash, Instant)>,
@@ -180,8 +183,11 @@ impl Follower {
                 break;
             }
             self.order.ask_again();
+            if let End::Outgrown = end {
+                continue;
+            }
             self.attempt = self.attempt.wrapping_add(1);
-            if useful || matches!(end, End::Outgrown) {
+            if useful {
                 pause = Duration::ZERO;
                 continue;
             }
@@ -243,7 +249,10 @@ impl Follower {
         self.rebase();
         self.withheld = None;
         let from = self.scanned.into_iter().chain(self.again).min().unwrap_or(u32::MAX);
-        let plan = Plan::follow(self.attempt, from);
+        let mut plan = Plan::follow(self.attempt, from);
+        if std::mem::take(&mut self.deep) {
+            plan.depth = u32::MAX;
+        }
         let session = Session::open(&self.config, &self.read(), plan);
         self.publish(Phase::Connecting, 0);
         let mut life = Life { session, moved: Instant::now(), useful: false, idle: false, quarrelled: false };
@@ -260,7 +269,9 @@ impl Follower {
                     None => break End::Lost,
                     Some(event) => if let Some(end) = self.hear(event, &mut life) { break end },
                 },
-                Some(warning) = life.session.warnings.recv() => self.heed(&warning, &mut life),
+                Some(warning) = life.session.warnings.recv() => if !self.heed(&warning, &mut life) {
+                    break End::Outgrown;
+                },
                 Some(_) = life.session.infos.recv() => life.moved = Instant::now(),
                 Some(hash) = self.announcements.recv() => self.compare(hash),
                 turn = self.order.turn(&self.events) => match turn {
@@ -527,7 +538,8 @@ impl Follower {
         shared.unwrap_or_else(|| headers.lowest())
     }
 
-    fn heed(&self, warning: &Warning, life: &mut Life) {
+    /// Heeds what the client warns of; false where a life that knows every header has to follow.
+    fn heed(&mut self, warning: &Warning, life: &mut Life) -> bool {
         tracing::debug!(%warning, "light client");
         match warning {
             Warning::NeedConnections { connected, required } => {
@@ -538,9 +550,14 @@ impl Follower {
                     changed
                 });
             }
-            Warning::UnexpectedSyncError { warning } => life.quarrelled |= warning.contains(HEADER_QUARREL),
+            Warning::UnexpectedSyncError { warning } if warning.contains(HEADER_QUARREL) => {
+                life.quarrelled = true;
+                let lowest = self.read().lowest();
+                self.deep = life.session.base > lowest;
+            }
             _ => (),
         }
+        !self.deep
     }
 
     /// Remembers a block that another peer knows and this chain does not, yet.

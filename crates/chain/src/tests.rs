@@ -495,6 +495,9 @@ async fn an_auditor_scans_beside_what_is_watched() {
 
     let block = watched.chain.block(paid[2]).await.unwrap();
     assert_eq!(*block, node.block(paid[2]));
+    // Below what the running client was told of.
+    let old = node.block_id(5).hash;
+    assert_eq!(*watched.chain.block(old).await.unwrap(), node.block(old));
     let times = node.rpc("getblockheader", json!([paid[2]]));
     let height = watched.chain.height_of(&paid[2]).unwrap();
     assert_eq!(watched.chain.median_time_past(height).map(u64::from), times["mediantime"].as_u64());
