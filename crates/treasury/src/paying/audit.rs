@@ -127,7 +127,7 @@ impl Audit {
     pub fn of(ledger: &Ledger) -> Self {
         let offers = ledger.offers.iter().map(|(id, offer)| audit_offer(ledger, *id, offer));
         let notes = ledger.notes.iter().map(|(id, note)| audit_note(*id, note));
-        let payouts: std::collections::BTreeSet<Txid> = ledger.payouts.values().map(|it| it.txid).collect();
+        let payouts: std::collections::BTreeSet<Txid> = ledger.payouts.values().flatten().copied().collect();
         Self {
             artist_id: ledger.artist,
             network: ledger.network,

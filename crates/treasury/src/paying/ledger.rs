@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Network, PeerId, RecordId, SlotId,
-    bitcoin::{Amount, OutPoint},
+    bitcoin::{Amount, OutPoint, Txid},
     kinds::{Due, Note, NoteId, Offer, OfferId, Payee, Payout, PayoutLine},
 };
 
@@ -35,8 +35,8 @@ pub struct Ledger {
     pub offers: BTreeMap<OfferId, OfferState>,
     /// Notes that were paid, by id.
     pub notes: BTreeMap<NoteId, NoteState>,
-    /// Confirmed payouts, by id, with the transaction of each.
-    pub payouts: BTreeMap<SlotId, OutPoint>,
+    /// Payouts of which something was paid, by id, with the transactions that paid it.
+    pub payouts: BTreeMap<SlotId, BTreeSet<Txid>>,
     /// Given to fans.
     pub rewards: Amount,
     /// Why the ledger cannot be whole.
@@ -275,6 +275,8 @@ struct Walk<'a> {
     flows: Vec<(OfferId, u32, Flow)>,
     notes_by_root: BTreeMap<Root, Vec<(NoteId, &'a Signed<Note>)>>,
     payouts_by_root: BTreeMap<Root, Vec<(SlotId, &'a Payout)>>,
+    /// Payouts and their outputs that were counted.
+    credited: BTreeSet<(SlotId, u32)>,
 }
 
 impl<'a> Walk<'a> {
@@ -306,7 +308,8 @@ impl<'a> Walk<'a> {
             log: book.log_ids(),
         };
         let (paid, numbers, flows) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { watch, ledger, paid, numbers, flows, notes_by_root, payouts_by_root }
+        let credited = BTreeSet::new();
+        Self { watch, ledger, paid, numbers, flows, notes_by_root, payouts_by_root, credited }
     }
 
     /// Lets every output at an income address flow through the offers.
@@ -343,27 +346,24 @@ impl<'a> Walk<'a> {
     }
 
     /// Counts what a payout's transaction pays. A line counts where the lines on its output sum to the output's value
-    /// and the output is its payee's.
+    /// and the output is its payee's; and once, so that whoever copies a commitment to pay one line takes no other.
     fn pay_out(&mut self, transaction: &TxFacts) {
         let Some(payouts) = transaction.root.and_then(|root| self.payouts_by_root.get(&root)) else { return };
-        let payouts: Vec<(SlotId, &Payout)> =
-            payouts.iter().filter(|(id, _)| !self.ledger.payouts.contains_key(id)).copied().collect();
-        let mut lines: BTreeMap<u32, Vec<PayoutLine>> = BTreeMap::new();
-        for (_, payout) in &payouts {
-            payout.lines.iter().for_each(|line| lines.entry(line.vout).or_default().push(*line));
+        let mut lines: BTreeMap<u32, Vec<(SlotId, PayoutLine)>> = BTreeMap::new();
+        for (id, payout) in payouts {
+            payout.lines.iter().for_each(|line| lines.entry(line.vout).or_default().push((*id, *line)));
         }
-        let mut confirmed = BTreeSet::new();
         for (vout, lines) in lines {
             let Some(output) = transaction.outputs.get(&vout) else { continue };
-            let sum = lines.iter().fold(Amount::ZERO, |sum, line| add(sum, line.amount));
-            if sum == output.value && lines.iter().all(|line| self.is_payee(line, output)) {
-                lines.iter().for_each(|line| self.credit(line, transaction.block));
-                confirmed.insert(vout);
+            let sum = lines.iter().fold(Amount::ZERO, |sum, (_, line)| add(sum, line.amount));
+            if sum != output.value || !lines.iter().all(|(_, line)| self.is_payee(line, output)) {
+                continue;
             }
-        }
-        for (id, payout) in payouts {
-            if let Some(line) = payout.lines.iter().find(|line| confirmed.contains(&line.vout)) {
-                self.ledger.payouts.insert(id, OutPoint::new(transaction.txid, line.vout));
+            let ids: BTreeSet<SlotId> = lines.iter().map(|(id, _)| *id).collect();
+            for id in ids.into_iter().filter(|id| self.credited.insert((*id, vout))).collect::<Vec<_>>() {
+                let own = lines.iter().filter(|(of, _)| *of == id);
+                own.for_each(|(_, line)| self.credit(line, transaction.block));
+                self.ledger.payouts.entry(id).or_default().insert(transaction.txid);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use domain::{
     Record, SlotId, Stamp,
-    bitcoin::{Amount, OutPoint},
+    bitcoin::{Amount, OutPoint, ScriptBuf},
     kinds::{Due, Income, Note, Offer, Payee, Payment, Payout, PayoutLine, id},
 };
 
@@ -391,6 +391,43 @@ fn a_copied_commitment_takes_nobodys_note() {
     let ledger = world.ledger();
     assert_eq!(ledger.notes[&id].principal, sat(100_000));
     assert_eq!(ledger.problems.len(), 1, "only the stranger's output has no note");
+}
+
+#[test]
+fn a_note_that_is_paid_twice_counts_once() {
+    let mut world = World::new();
+    let offer = world.offer(&offer(1));
+    let note = world.note(offer, 100_000);
+    let id = world.sign(2, Vec::new(), &note).slot;
+    let root = Tree::of([id]).unwrap().root().script();
+    let to = world.at(1, 1);
+    for _ in 0..2 {
+        world.confirm(vec![(to.clone(), 100_000), (root.clone(), 0)]);
+    }
+    let ledger = world.ledger();
+    assert_eq!(ledger.offers[&offer].raised, sat(100_000));
+    assert_eq!(codes(&world), ["principal_without_note"], "the second payment is nobody's");
+}
+
+#[test]
+fn whoever_copies_a_payouts_commitment_takes_nobodys_line() {
+    let mut world = World::new();
+    let offer = world.offer(&offer(1));
+    let (one, two) = (world.invest(2, offer, 500_000), world.invest(3, offer, 500_000));
+    world.tip(100_000);
+    let plan = world.ledger().plan(&world.watch, &Wish::default()).unwrap();
+    let batch = plan.batch(&world.artist(), NETWORK, || [1; 16]).unwrap();
+    batch.payouts.iter().for_each(|payout| drop(world.log(payout)));
+    let outputs: Vec<(ScriptBuf, u64)> =
+        plan.lines.iter().map(|line| (line.script.clone(), line.amount.to_sat())).collect();
+    // The first payee pays itself under the artist's commitment, and nobody else.
+    world.confirm(vec![outputs[0].clone(), (address(7), 25_000), (batch.root.script(), 0)]);
+    let paid = |world: &World| [one, two].map(|note| world.ledger().notes[&note].paid.to_sat());
+    assert_eq!(paid(&world).iter().sum::<u64>(), 25_000);
+    for _ in 0..2 {
+        world.confirm(outputs.iter().cloned().chain([(batch.root.script(), 0)]).collect());
+        assert_eq!(paid(&world), [25_000, 25_000], "each line counts, and once");
+    }
 }
 
 #[test]
