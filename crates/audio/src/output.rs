@@ -21,9 +21,9 @@ use crate::gauge::{Gauge, Outlet};
 
 /// Samples taken from the ring at a time.
 const CHUNK: usize = 512;
-/// ALSA's plugins that are listed like devices.
-const CONVERTERS: [&str; 8] =
-    ["null", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "usbstream"];
+/// ALSA's plugins that are listed like devices. JACK's writes to the terminal where no JACK runs; it can still be named.
+const CONVERTERS: [&str; 9] =
+    ["null", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "usbstream", "jack"];
 /// Longest sleep of an output without a clock of its own, should a wake-up get lost.
 const NAP: Duration = Duration::from_millis(200);
 

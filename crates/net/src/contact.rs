@@ -14,7 +14,11 @@ use crate::wire::{MAX_ADDRESSES, WireError};
 /// Most relays one peer may name for itself.
 pub const MAX_RELAYS: usize = 4;
 /// Most characters of an invite; a QR code of that size is still read by a phone.
-pub const MAX_INVITE: usize = 1400;
+pub const MAX_INVITE: usize = 1500;
+/// Digits that tell whether an invite is whole: a slip passes once in four thousand million times.
+const CHECK_DIGITS: usize = 8;
+/// What the check of an invite is derived with.
+const CHECK: &str = "musicdao/1 invite";
 /// The scheme of an invite's URI.
 const SCHEME: &str = "musicdao:";
 
@@ -36,7 +40,7 @@ pub struct Relay {
     pub addr: SocketAddr,
 }
 
-/// A link that brings somebody to a peer: `musicdao:KEY?at=ADDR&relay=KEY@ADDR`.
+/// A link that brings somebody to a peer: `musicdao:KEY?at=ADDR&relay=KEY@ADDR&check=DIGITS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invite {
     /// Who invites.
@@ -64,12 +68,18 @@ pub enum InviteError {
     /// It names too many addresses or relays.
     #[error("an invite names at most {MAX_ADDRESSES} addresses and {MAX_RELAYS} relays")]
     TooMany,
+    /// Something of it is missing or was mistyped.
+    #[error("the invite is not whole, or has a slip in it; copy all of it")]
+    Damaged,
 }
 
 impl InviteError {
     /// Returns the stable code that shells match on.
     pub fn code(&self) -> &'static str {
-        "invalid_invite"
+        match self {
+            Self::Scheme | Self::TooLong(_) | Self::TooMany => "invite_malformed",
+            Self::Key(_) | Self::Address(_) | Self::Damaged => "invite_damaged",
+        }
     }
 }
 
@@ -115,20 +125,27 @@ pub(crate) fn is_dialable(addr: &SocketAddr) -> bool {
     addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !reserved
 }
 
-/// Brackets of IPv6 addresses are escaped (RFC 3986, section 3.4), so that the link survives chat programs.
+impl Invite {
+    /// What is checked: all of the link that says something. Brackets of IPv6 addresses are escaped (RFC 3986, section
+    /// 3.4), so that the link survives chat programs.
+    fn body(&self) -> String {
+        let addrs = self.contact.addrs.iter().map(|addr| format!("at={}&", Escaped(addr)));
+        let relays = self.contact.relays.iter();
+        let relays = relays.map(|relay| format!("relay={}@{}&", relay.peer, Escaped(&relay.addr)));
+        format!("{}?{}", self.peer, addrs.chain(relays).collect::<String>())
+    }
+
+    fn check(&self) -> String {
+        let mut digits =
+            blake3::Hasher::new_derive_key(CHECK).update(self.body().as_bytes()).finalize().to_hex();
+        digits.truncate(CHECK_DIGITS);
+        digits.to_string()
+    }
+}
+
 impl fmt::Display for Invite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}{}", self.peer)?;
-        let mut separator = '?';
-        for addr in &self.contact.addrs {
-            write!(f, "{separator}at={}", Escaped(addr))?;
-            separator = '&';
-        }
-        for relay in &self.contact.relays {
-            write!(f, "{separator}relay={}@{}", relay.peer, Escaped(&relay.addr))?;
-            separator = '&';
-        }
-        Ok(())
+        write!(f, "{SCHEME}{}check={}", self.body(), self.check())
     }
 }
 
@@ -145,9 +162,10 @@ impl FromStr for Invite {
         let rest = &text[scheme.ok_or(InviteError::Scheme)?.len()..];
         let (key, query) = rest.split_once('?').unwrap_or((rest, ""));
         let peer = parse_key(key.trim_start_matches('/').trim_end_matches('/'))?;
-        let mut contact = Contact::default();
+        let (mut contact, mut check) = (Contact::default(), None);
         for parameter in query.split('&') {
             match parameter.split_once('=') {
+                Some(("check", digits)) => check = Some(digits),
                 Some(("at", addr)) => contact.addrs.push(parse_addr(addr)?),
                 Some(("relay", relay)) => contact.relays.push(parse_relay(relay)?),
                 _ => {}
@@ -156,7 +174,12 @@ impl FromStr for Invite {
         if contact.addrs.len() > MAX_ADDRESSES || contact.relays.len() > MAX_RELAYS {
             return Err(InviteError::TooMany);
         }
-        Ok(Self { peer, contact })
+        let invite = Self { peer, contact };
+        if check.is_some_and(|check| check.eq_ignore_ascii_case(&invite.check())) {
+            Ok(invite)
+        } else {
+            Err(InviteError::Damaged)
+        }
     }
 }
 
@@ -231,6 +254,19 @@ mod tests {
         }
 
         #[test]
+        fn no_cut_and_no_slip_goes_unseen(
+            peer in any::<[u8; 32]>(), contact in contact(), place in any::<prop::sample::Index>(), slip in "[!-~]",
+        ) {
+            let invite = Invite { peer: PeerId::from_bytes(peer), contact };
+            let text = invite.to_string();
+            let place = place.index(text.len());
+            prop_assert!(text[..place].parse::<Invite>().is_err());
+            let slipped = format!("{}{slip}{}", &text[..place], &text[place + 1..]);
+            // A slip that means the same, such as a capital letter, does no harm.
+            prop_assert!(slipped.parse::<Invite>().is_ok_and(|read| read == invite) || slipped.parse::<Invite>().is_err());
+        }
+
+        #[test]
         fn a_contact_is_read_as_it_was_written(contact in contact()) {
             prop_assert_eq!(Contact::decode(&contact.encode()), Ok(contact));
         }
@@ -244,6 +280,17 @@ mod tests {
         }
     }
 
+    fn invite(addr: &str) -> Invite {
+        Invite { peer: KEY.parse().unwrap(), contact: Contact::of(&[addr.parse().unwrap()]) }
+    }
+
+    #[test]
+    fn the_check_is_as_documented() {
+        let text = invite("192.0.2.1:4000").to_string();
+        assert_eq!(text, format!("musicdao:{KEY}?at=192.0.2.1:4000&check=5c6b94fc"));
+        assert_eq!(InviteError::Damaged.code(), "invite_damaged");
+    }
+
     #[track_caller]
     fn refused(text: &str, expected: InviteError) {
         assert_eq!(text.parse::<Invite>(), Err(expected));
@@ -251,23 +298,29 @@ mod tests {
 
     #[test]
     fn people_and_programs_change_links_a_little() {
-        let plain: Invite = format!("musicdao:{KEY}?at=192.0.2.1:4000").parse().unwrap();
+        let plain = invite("192.0.2.1:4000");
+        let check = plain.check();
         for variant in [
-            format!("  musicdao:{KEY}?at=192.0.2.1:4000\n"),
-            format!("MUSICDAO:{KEY}?at=192.0.2.1:4000"),
-            format!("musicdao://{KEY}/?at=192.0.2.1:4000"),
-            format!("musicdao:{KEY}?at=192.0.2.1:4000&later=thing"),
+            format!("  musicdao:{KEY}?at=192.0.2.1:4000&check={check}\n"),
+            format!("MUSICDAO:{KEY}?at=192.0.2.1:4000&check={}", check.to_uppercase()),
+            format!("musicdao://{KEY}/?at=192.0.2.1:4000&check={check}"),
+            format!("musicdao:{KEY}?at=192.0.2.1:4000&check={check}&later=thing"),
         ] {
             assert_eq!(variant.parse(), Ok(plain.clone()));
         }
-        let six: Invite = format!("musicdao:{KEY}?at=[2001:db8::1]:4000").parse().unwrap();
-        assert_eq!(six.contact.addrs, ["[2001:db8::1]:4000".parse().unwrap()]);
+        let six = invite("[2001:db8::1]:4000");
+        assert_eq!(format!("musicdao:{KEY}?at=[2001:db8::1]:4000&check={}", six.check()).parse(), Ok(six));
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         refused("https://example.org", InviteError::Scheme);
         refused("musicdao:abc", InviteError::Key("abc".into()));
+        refused(&format!("musicdao:{KEY}?at=192.0.2.1:4000"), InviteError::Damaged);
+        refused(
+            &format!("musicdao:{KEY}?at=192.0.2.1:4001&check={}", invite("192.0.2.1:4000").check()),
+            InviteError::Damaged,
+        );
         refused(&format!("musicdao:{KEY}?at=here"), InviteError::Address("here".into()));
         refused(&format!("musicdao:{KEY}?at=0.0.0.0:1"), InviteError::Address("0.0.0.0:1".into()));
         refused(&format!("musicdao:{KEY}?relay=x"), InviteError::Key("x".into()));

@@ -840,7 +840,12 @@ export type Invite = {
 /**
  * A `musicdao:` link.
  */
-invite: string, };
+invite: string, 
+/**
+ * How many addresses of other machines' reach and how many helpers it names. With none it leads here only on this
+ * machine, or where the friend finds this node by itself: in the same network, or by the DHT.
+ */
+ways: number, };
 
 /**
  * One long piece of work.
@@ -2794,13 +2799,30 @@ export type SearchResults = {
 results: Array<SearchResult>, };
 
 /**
+ * A release that is seeded.
+ */
+export type SeedInfo = { 
+/**
+ * Which.
+ */
+release_id: string, 
+/**
+ * Its title; none where it is not known here any more.
+ */
+title: string | null, 
+/**
+ * Its artist.
+ */
+artist: string | null, };
+
+/**
  * What is seeded.
  */
 export type Seeds = { 
 /**
  * Latest first.
  */
-seeds: Array<ReleaseRef>, };
+seeds: Array<SeedInfo>, };
 
 /**
  * A payment that was made, or would be.

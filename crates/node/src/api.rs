@@ -621,6 +621,9 @@ pub struct Status {
 pub struct Invite {
     /// A `musicdao:` link.
     pub invite: String,
+    /// How many addresses of other machines' reach and how many helpers it names. With none it leads here only on this
+    /// machine, or where the friend finds this node by itself: in the same network, or by the DHT.
+    pub ways: u64,
 }
 
 /// A link to share.
@@ -1157,7 +1160,19 @@ pub struct Followed {
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct Seeds {
     /// Latest first.
-    pub seeds: Vec<ReleaseRef>,
+    pub seeds: Vec<SeedInfo>,
+}
+
+/// A release that is seeded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct SeedInfo {
+    /// Which.
+    #[ts(as = "String")]
+    pub release_id: ReleaseId,
+    /// Its title; none where it is not known here any more.
+    pub title: Option<String>,
+    /// Its artist.
+    pub artist: Option<String>,
 }
 
 /// What this node served and fetched; it is told to nobody but its owner.

@@ -81,6 +81,12 @@ async fn followed(node: &Inner, lists: BTreeMap<String, Vec<String>>) -> Result<
 /// Blocks what an id names: a release, a file or an artist, whichever is known here; else all three.
 pub(crate) async fn add(node: &Inner, id: &str) -> Result<Blocked, ApiError> {
     let named = meanings(node, id).await?;
+    for entry in &named {
+        if node.store.names_own(entry).await? {
+            let message = "this is your own: `musicdao withdraw` takes a release back";
+            return Err(ApiError::new("block_own", message));
+        }
+    }
     change(node, |wishes| wishes.own.extend(named.iter().map(spell))).await?;
     enforce(node).await?;
     list(node).await
@@ -89,14 +95,19 @@ pub(crate) async fn add(node: &Inner, id: &str) -> Result<Blocked, ApiError> {
 /// Takes back that the user blocks whatever an id names.
 pub(crate) async fn remove(node: &Inner, id: &str) -> Result<Blocked, ApiError> {
     let names = |entry: &String| entry.split_once(':').is_some_and(|(_, other)| other == id);
-    let listed = change(node, |wishes| {
+    let changed = change(node, |wishes| {
+        let before = wishes.own.len();
         wishes.own.retain(|entry| !names(entry));
         let mut lists = wishes.lists.iter();
-        lists.find(|(_, entries)| entries.iter().any(names)).map(|(list, _)| list.clone())
+        let listed = lists.find(|(_, entries)| entries.iter().any(names)).map(|(list, _)| list.clone());
+        (wishes.own.len() < before, listed)
     });
-    let listed = listed.await?;
+    let (removed, listed) = changed.await?;
     enforce(node).await?;
     match listed {
+        None if !removed => {
+            Err(ApiError::new("not_blocked", format!("nothing of the id {id:.64} is blocked here")))
+        }
         Some(list) => {
             let message =
                 format!("the list {list} names it: `musicdao block unsubscribe {list}` ends that list");

@@ -108,6 +108,9 @@ impl Cache {
 
     /// Counts bytes that came from peers.
     pub(crate) fn count_fetched(&self, hash: &BlobHash, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
         self.traffic.lock().expect("no holder panics").entry(*hash).or_default().1 += bytes;
     }
 

@@ -1,6 +1,6 @@
 //! Looks at the node's surroundings and says in words what is well and what is not.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use crate::{
     api::{ApiError, Check, Doctor},
@@ -9,6 +9,8 @@ use crate::{
 
 /// Free bytes below which a disk counts as nearly full.
 const NEARLY_FULL: u64 = 1 << 30;
+/// How long the DHT may take to answer.
+const DHT_ANSWERS: Duration = Duration::from_secs(5);
 /// The year 2026 began here: a clock before it is wrong.
 const YEAR_2026_MS: u64 = 1_767_225_600_000;
 
@@ -18,7 +20,7 @@ pub(crate) async fn examine(node: &Inner) -> Result<Doctor, ApiError> {
     let devices = tokio::task::spawn_blocking(audio::devices).await.unwrap_or_default();
     let peers = node.network.peers();
     let relayed = peers.iter().filter(|info| info.path == net::Path::Relayed).count();
-    let settings = node.settings();
+    let outside = node.network.candidates().iter().any(|addr| !addr.ip().is_loopback());
     let checks = vec![
         folder(&node.data),
         disk(&node.data),
@@ -41,7 +43,7 @@ pub(crate) async fn examine(node: &Inner) -> Result<Doctor, ApiError> {
                 count => format!("{count} devices were found"),
             },
         ),
-        check("network", true, format!("listens on {}", node.network.local_addr())),
+        network(node, outside),
         check(
             "peers",
             !peers.is_empty(),
@@ -50,16 +52,8 @@ pub(crate) async fn examine(node: &Inner) -> Result<Doctor, ApiError> {
                 count => format!("{count} are connected, {relayed} of them through others"),
             },
         ),
-        check(
-            "lan",
-            true,
-            said(settings.mdns, "peers nearby are found", "peers nearby are not looked for: `mdns` is off"),
-        ),
-        check(
-            "dht",
-            true,
-            said(settings.dht, "peers far away are found", "peers far away are not looked for: `dht` is off"),
-        ),
+        lan(node.settings().mdns, outside),
+        dht(node).await,
         check(
             "publishing",
             node.can_publish(),
@@ -71,6 +65,50 @@ pub(crate) async fn examine(node: &Inner) -> Result<Doctor, ApiError> {
         ),
     ];
     Ok(Doctor { checks })
+}
+
+fn network(node: &Inner, outside: bool) -> Check {
+    let listens = node.network.local_addr();
+    let here = listens.ip().is_loopback();
+    let message = match (outside, here) {
+        (true, _) => format!("listens on {listens}"),
+        (false, true) => {
+            format!("listens on {listens}: only this machine reaches it, as the setting `listen` says")
+        }
+        (false, false) => "this machine has no network: no address that others could reach".to_owned(),
+    };
+    check("network", outside, message)
+}
+
+fn lan(wanted: bool, outside: bool) -> Check {
+    let message = match (wanted, outside) {
+        (false, _) => "peers nearby are not looked for: `mdns` is off",
+        (true, true) => "peers nearby are looked for",
+        (true, false) => "peers nearby cannot be looked for without a network",
+    };
+    check("lan", outside || !wanted, message)
+}
+
+/// Whether anybody in the DHT answers tells whether there is a way to the Internet.
+async fn dht(node: &Inner) -> Check {
+    let Some(dht) = node.network.dht() else {
+        let off = !node.settings().dht;
+        return check(
+            "dht",
+            off,
+            said(off, "peers far away are not looked for: `dht` is off", "it did not start"),
+        );
+    };
+    let answers = tokio::time::timeout(DHT_ANSWERS, dht.ready()).await.unwrap_or(false);
+    check(
+        "dht",
+        answers,
+        said(
+            answers,
+            "peers far away are looked for, and the DHT answers",
+            "nobody in the DHT answers: is there a way to the Internet, and does a firewall close UDP?",
+        ),
+    )
 }
 
 fn folder(data: &Path) -> Check {

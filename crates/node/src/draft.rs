@@ -87,6 +87,7 @@ impl Remembered {
 
 /// Looks into files, folders and archives, and says what would be published.
 pub(crate) async fn inspect(node: &Arc<Inner>, paths: Vec<PathBuf>, job: &Job) -> Result<Draft, ApiError> {
+    let folder = publish::folder(&paths);
     let found = job.run(find(node, paths, job)).await?;
     if found.songs.is_empty() && found.skipped.is_empty() {
         return Err(ApiError::new("no_files", "there is no audio file in it"));
@@ -108,7 +109,7 @@ pub(crate) async fn inspect(node: &Arc<Inner>, paths: Vec<PathBuf>, job: &Job) -
     let cover = cover(node, &pictures, &tracks, &mut skipped).await;
     skipped.truncate(MAX_SKIPPED);
     let own = catalogue::written(&node.store, node.identity.id()).await?.map(|profile| profile.name);
-    Ok(describe(tracks, cover, skipped, own))
+    Ok(describe(tracks, cover, skipped, own, folder))
 }
 
 async fn look(node: &Inner, path: &Path, job: &Job) -> Result<Arc<Inspection>, ApiError> {
@@ -285,6 +286,7 @@ fn describe(
     cover: Option<DraftCover>,
     skipped: Vec<Skipped>,
     own: Option<String>,
+    folder: Option<String>,
 ) -> Draft {
     let first = |pick: fn(&Tags) -> Option<&String>| {
         tracks.iter().find_map(|(tags, _)| pick(tags.as_ref()?).and_then(|text| publish::clean(text)))
@@ -300,14 +302,18 @@ fn describe(
             tags.push(tag);
         }
     }
-    let title = first(|tags| tags.album.as_ref()).or_else(|| Some(tracks.first()?.1.title.clone()));
+    let title = first(|tags| tags.album.as_ref()).or(folder);
+    let title = title.or_else(|| Some(tracks.first()?.1.title.clone()));
+    let license =
+        publish::tagged(tracks.iter().map(|(tags, _)| {
+            tags.as_ref().and_then(|tags| publish::tagged_license(tags.license.as_deref()?))
+        }));
     Draft {
         title: title.unwrap_or_default(),
         artist: artist.or(own.filter(|name| !name.is_empty())).unwrap_or_default(),
         date: first(|tags| tags.date.as_ref()).and_then(|date| publish::shorten_date(&date)),
-        license: first(|tags| tags.license.as_ref())
-            .and_then(|text| publish::tagged_license(&text))
-            .map(|it| it.to_string()),
+        // Where the files do not agree, whoever publishes them says which one it is.
+        license: license.ok().flatten().map(|it| it.to_string()),
         tags,
         cover,
         tracks: tracks.into_iter().map(|(_, track)| track).collect(),

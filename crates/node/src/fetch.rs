@@ -333,7 +333,7 @@ struct Watched {
 /// Looks for providers while a download does not move, ever less often, and notes what is here when it ends.
 async fn watch(node: Arc<Inner>, watched: Watched, mut progress: watch::Receiver<Progress>) {
     let Watched { blob, had, download, whom } = watched;
-    let (mut held, mut pause) = (had, STALLED);
+    let (mut held, mut pause, mut counted) = (had, STALLED, had);
     for round in 0_u64.. {
         let now = progress.borrow_and_update().clone();
         if now.complete || now.failed || node.ending.is_cancelled() {
@@ -347,7 +347,11 @@ async fn watch(node: Arc<Inner>, watched: Watched, mut progress: watch::Receiver
         if round > 0 && now.providers == 0 && whom == Whom::Anybody {
             node.tasks.spawn(ask_strangers(node.clone(), blob.hash));
         }
-        let ended = progress.wait_for(|progress| progress.complete || progress.failed);
+        let ended = progress.wait_for(|now| {
+            node.cache.count_fetched(&blob.hash, now.held.saturating_sub(counted));
+            counted = counted.max(now.held);
+            now.complete || now.failed
+        });
         let ended = tokio::time::timeout(pause, node.ending.run_until_cancelled(ended)).await;
         // The last handle is gone, or the node ends: nobody wants it any more.
         if matches!(ended, Ok(None | Some(Err(_)))) {
@@ -356,7 +360,7 @@ async fn watch(node: Arc<Inner>, watched: Watched, mut progress: watch::Receiver
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     let end = progress.borrow().held;
-    node.cache.count_fetched(&blob.hash, end.saturating_sub(had));
+    node.cache.count_fetched(&blob.hash, end.saturating_sub(counted));
     node.fetches.ended(&blob.hash, &download);
     if let Err(error) = note(&node, blob).await {
         tracing::warn!(code = error.code, blob = blob.hash.short(), "a download's end could not be noted");

@@ -296,7 +296,10 @@ async fn load(store: &Store, playlist: i64) -> Result<PrivatePlaylist, ApiError>
 
 fn entry(playlist: &PrivatePlaylist, index: u32) -> Result<i64, ApiError> {
     let entry = usize::try_from(index).ok().and_then(|index| playlist.items.get(index));
-    let missing = || ApiError::new("playlist_index", format!("the playlist has no place {index}"));
+    let missing = || {
+        let (place, length) = (u64::from(index) + 1, playlist.items.len());
+        ApiError::new("playlist_index", format!("the playlist has no place {place}; it has {length}"))
+    };
     entry.map(|entry| entry.id).ok_or_else(missing)
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::{
     api::{ApiError, Event, Opened},
-    node::Inner,
+    node::{Inner, is_no_invite},
 };
 
 /// The scheme of all our links.
@@ -57,7 +57,7 @@ pub(crate) async fn open(node: &Arc<Inner>, link: &str, wait_ms: Option<u64>) ->
         match node.join(&invite).await {
             // One's own link leads to what is here.
             Err(error) if error.code == "invite_own" => {}
-            Err(error) if error.code == "invite_malformed" => return Err(error),
+            Err(error) if is_no_invite(&error) => return Err(error),
             joined => unreachable = joined.err(),
         }
     }

@@ -296,6 +296,7 @@ impl Inner {
             }
         });
         self.tasks.spawn(upkeep::run(self.clone()));
+        self.tasks.spawn(upkeep::count_traffic(self.clone()));
         self.tasks.spawn(rendezvous::run(self.clone()));
         self.driver.input(Input::Addresses(self.network.candidates())).await;
         Ok(())
@@ -309,7 +310,7 @@ impl Inner {
 
     /// Joins through a friend's link.
     pub(crate) async fn join(&self, invite: &str) -> Result<(), ApiError> {
-        let malformed = |error: net::InviteError| ApiError::new("invite_malformed", error.to_string());
+        let malformed = |error: net::InviteError| ApiError::new(error.code(), error.to_string());
         let invite: Invite = invite.trim().parse().map_err(malformed)?;
         if invite.peer == self.identity.id() {
             return Err(ApiError::new("invite_own", "this is your own link; give it to a friend"));
@@ -324,7 +325,7 @@ impl Inner {
     async fn join_friends(&self, invites: &[String]) -> Result<(), ApiError> {
         for invite in invites {
             let joined = self.join(invite).await;
-            joined.or_else(|error| if error.code == "invite_malformed" { Err(error) } else { Ok(()) })?;
+            joined.or_else(|error| if is_no_invite(&error) { Err(error) } else { Ok(()) })?;
         }
         Ok(())
     }
@@ -370,6 +371,11 @@ impl Inner {
     pub(crate) fn can_publish(&self) -> bool {
         !self.read_only.load(Ordering::Relaxed) && !self.syncing.load(Ordering::Relaxed)
     }
+}
+
+/// Says whether a link leads to nobody, whoever may be reached.
+pub(crate) fn is_no_invite(error: &ApiError) -> bool {
+    matches!(error.code.as_str(), "invite_malformed" | "invite_damaged")
 }
 
 /// The settings of this run: what the command line says goes before what the folder says.

@@ -138,12 +138,19 @@ impl Inner {
             .map(|row| QueueItem::Track { release: request.release, track: row.number })
             .collect();
         let output: Output = request.output.parse().unwrap_or_default();
+        if let Output::Wav(path) = &output
+            && path.is_file()
+        {
+            let exists = audio::OutputError::Exists(path.clone());
+            return Err(ApiError::new(exists.code(), exists.to_string()));
+        }
         let opener = TrackOpener::new(self, Handle::current());
         let (player, events) = Player::new(opener, output);
         if let Some(seconds) = request.seconds {
             player.set_sleep(Sleep::After { sound: duration(seconds)?, fade: Duration::ZERO });
         }
         let from = request.from.map(duration).transpose()?.unwrap_or_default();
+        within(millis(from), first.track.duration_ms.into())?;
         let before = began.elapsed();
         player.edit(|queue| queue.replace(items, 0));
         player.play_from(from);
@@ -301,7 +308,11 @@ impl Running {
             PlayerCommand::Pause => player.pause(),
             PlayerCommand::Next => player.next(),
             PlayerCommand::Previous => player.previous(),
-            PlayerCommand::Seek { position_ms } => player.seek(Duration::from_millis(position_ms)),
+            PlayerCommand::Seek { position_ms } => {
+                let length = player.state().duration.map_or(u64::MAX, millis);
+                within(position_ms, length)?;
+                player.seek(Duration::from_millis(position_ms));
+            }
             PlayerCommand::Volume { volume } => player.set_volume(volume.clamp(0.0, 1.0)),
             PlayerCommand::Shuffle { on } => {
                 let seed = crate::node::random()?;
@@ -608,10 +619,11 @@ impl TrackOpener {
     }
 
     fn open_track(&self, release: &domain::ReleaseId, number: u16) -> Result<audio::Track, audio::Error> {
-        let (details, track, fetch) = self.fetch(release, number).map_err(|error| {
-            tracing::debug!(code = error.code, "a track cannot be opened");
-            audio::Error::NotFound
-        })?;
+        let (details, track, fetch) =
+            self.fetch(release, number).map_err(|error| match error.code.as_str() {
+                "blob_not_found" | "release_unknown" => audio::Error::NotFound,
+                _ => audio::Error::Unopened(error.message),
+            })?;
         self.next.lock().expect("no holder panics").take();
         Ok(audio::Track {
             source: Box::new(BlobSource::new(fetch, self.runtime.clone())),
@@ -703,7 +715,24 @@ fn linear(peak: i16) -> f64 {
 
 fn at(queue: &Queue<QueueItem>, index: usize) -> Result<EntryId, ApiError> {
     let entry = queue.entries().get(index).map(|entry| entry.id);
-    entry.ok_or_else(|| ApiError::new("queue_index", format!("the queue has no place {index}")))
+    entry.ok_or_else(|| {
+        let (place, length) = (index.saturating_add(1), queue.len());
+        ApiError::new("queue_index", format!("the queue has no place {place}; it has {length}"))
+    })
+}
+
+/// Refuses a place behind the end of a track; the end itself is one.
+fn within(position_ms: u64, length_ms: u64) -> Result<(), ApiError> {
+    if position_ms <= length_ms {
+        return Ok(());
+    }
+    let seconds = |ms: u64| ms / 1000;
+    let message = format!(
+        "second {} is behind the end: the track has {} seconds",
+        seconds(position_ms),
+        seconds(length_ms)
+    );
+    Err(ApiError::new("seek_past_end", message))
 }
 
 fn duration(seconds: f64) -> Result<Duration, ApiError> {

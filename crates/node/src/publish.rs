@@ -71,7 +71,7 @@ pub(crate) async fn publish(
         let message = "only who has the right to may publish: declare that you have it";
         return Err(ApiError::new("rights_not_declared", message));
     }
-    let license = request.license.as_deref().map(str::parse::<License>).transpose()?;
+    let license = request.license.as_deref().map(named_license).transpose()?;
     let before = match &request.replaces {
         Some(release) => Some(before(node, release).await?),
         None => None,
@@ -79,12 +79,15 @@ pub(crate) async fn publish(
     let sources = job.run(sources(node, &request, before.as_ref(), job)).await?;
     let mut warnings = warnings(&sources);
     let kept = before.as_ref().map(|before| before.body.license.clone());
-    let license = match license.or(kept).or_else(|| songs(&sources).find_map(song_license)) {
+    let license = match license.or(kept) {
         Some(license) => license,
-        None => {
-            warnings.push(format!("no licence was named: published under {DEFAULT_LICENSE}"));
-            DEFAULT_LICENSE.parse()?
-        }
+        None => tagged(songs(&sources).map(song_license))?.map_or_else(
+            || {
+                warnings.push(format!("no licence was named: published under {DEFAULT_LICENSE}"));
+                named_license(DEFAULT_LICENSE)
+            },
+            Ok,
+        )?,
     };
     let mut release = describe(node, &request, before.as_ref(), &sources, license).await?;
     let mut unsigned = Unsigned::begin(node)?;
@@ -349,8 +352,8 @@ async fn named(
     let artist = artist.or_else(|| tags(|tags| tags.album_artist.as_ref()));
     let artist = artist.or_else(|| tags(|tags| tags.artist.as_ref())).or(own).filter(|name| !name.is_empty());
     let title = request.title.clone().or_else(|| Some(old?.title.clone()));
-    let title =
-        title.or_else(|| tags(|tags| tags.album.as_ref())).or_else(|| songs(sources).next().map(title_of));
+    let title = title.or_else(|| tags(|tags| tags.album.as_ref())).or_else(|| folder(&request.paths));
+    let title = title.or_else(|| songs(sources).next().map(title_of));
     let date = request.date.clone().or_else(|| old?.date.clone());
     let date = date.or_else(|| tags(|tags| tags.date.as_ref()).and_then(|date| shorten_date(&date)));
     Ok(Named {
@@ -480,6 +483,13 @@ fn title_of(song: &Song) -> String {
     song.inspection.tags.title.as_deref().and_then(clean).unwrap_or_else(|| stem(&song.path))
 }
 
+/// The name of the one folder that was given.
+pub(crate) fn folder(paths: &[PathBuf]) -> Option<String> {
+    let [path] = paths else { return None };
+    let name = path.is_dir().then(|| path.file_name())??;
+    clean(&name.to_string_lossy())
+}
+
 /// A file's name without its ending.
 pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().and_then(|stem| clean(&stem.to_string_lossy())).unwrap_or_else(|| "Untitled".to_owned())
@@ -500,6 +510,26 @@ pub(crate) fn shorten_date(date: &str) -> Option<String> {
     [10, 7, 4]
         .into_iter()
         .find_map(|length| date.get(..length).filter(|part| digits(part)).map(str::to_owned))
+}
+
+fn named_license(text: &str) -> Result<License, ApiError> {
+    text.parse().map_err(|_| {
+        let all = License::ALL.join(", ");
+        let message = format!("`{text:.40}` is no licence that lets others pass music on; those are {all}");
+        ApiError::new("license_unknown", message)
+    })
+}
+
+/// The licence that the files name; it is theirs to say only where they agree.
+pub(crate) fn tagged(named: impl Iterator<Item = Option<License>>) -> Result<Option<License>, ApiError> {
+    let all: Vec<Option<License>> = named.collect();
+    let Some(first) = all.iter().flatten().next() else { return Ok(None) };
+    if let Some(other) = all.iter().find(|other| other.as_ref() != Some(first)) {
+        let other = other.as_ref().map_or("none", License::spdx);
+        let message = format!("the files name different licences, {first} and {other}: say which one it is");
+        return Err(ApiError::new("license_ambiguous", message));
+    }
+    Ok(Some(first.clone()))
 }
 
 fn song_license(song: &Song) -> Option<License> {
@@ -560,7 +590,11 @@ pub(crate) fn file_name(path: &Path) -> String {
 
 /// Names the file at fault.
 pub(crate) fn at(path: &Path, error: ApiError) -> ApiError {
-    ApiError { message: format!("{}: {}", file_name(path), error.message), ..error }
+    // Where a file is not what was meant, the place says why.
+    let whole =
+        matches!(error.code.as_str(), "file_not_found" | "file_vanished" | "permission_denied" | "io");
+    let name = if whole { path.display().to_string() } else { file_name(path) };
+    ApiError { message: format!("{name}: {}", error.message), ..error }
 }
 
 #[cfg(test)]
@@ -572,6 +606,26 @@ mod tests {
         assert_eq!(clean(" a\u{0}b\u{202E}c "), Some("a b c".into()));
         assert_eq!(clean("\n"), None);
         assert_eq!(clean(&"x".repeat(9_000)).unwrap().len(), MAX_TEXT);
+    }
+
+    #[test]
+    fn the_files_say_the_licence_where_they_agree() {
+        let named = |texts: &[&str]| {
+            let all = texts.iter().map(|text| tagged_license(text));
+            tagged(all).map(|license| license.map(|it| it.to_string())).map_err(|error| error.code)
+        };
+        let free = "https://creativecommons.org/licenses/by-sa/4.0/";
+        assert_eq!(named(&["CC-BY-SA-4.0", free]), Ok(Some("CC-BY-SA-4.0".into())));
+        assert_eq!(named(&["all rights reserved", ""]), Ok(None));
+        assert_eq!(named(&["CC-BY-SA-4.0", "CC0-1.0"]), Err("license_ambiguous".into()));
+        assert_eq!(named(&["CC-BY-SA-4.0", ""]), Err("license_ambiguous".into()));
+        assert_eq!(named_license("MIT").unwrap_err().code, "license_unknown");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named_with_its_place() {
+        let error = at(Path::new("/nowhere/at all/a.mp3"), ApiError::new("file_not_found", "no such file"));
+        assert_eq!(error.message, "/nowhere/at all/a.mp3: no such file");
     }
 
     #[test]

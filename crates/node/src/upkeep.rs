@@ -16,9 +16,25 @@ use crate::{
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(30);
+/// How often what was served and fetched is written down: what a kill can lose.
+const COUNTED: Duration = Duration::from_secs(2);
 /// Rounds between two looks for what is to be kept and is not here.
 const RESUMED: u64 = 20;
 const MS_PER_DAY: u64 = 24 * 3600 * 1000;
+
+/// Writes down what is served and fetched until the node ends.
+pub(crate) async fn count_traffic(node: Arc<Inner>) {
+    let mut ticks = tokio::time::interval(COUNTED);
+    loop {
+        let goes_on = node.ending.run_until_cancelled(ticks.tick()).await.is_some();
+        if let Err(error) = count(&node).await {
+            tracing::warn!(code = error.code, message = error.message, "traffic could not be counted");
+        }
+        if !goes_on {
+            break;
+        }
+    }
+}
 
 /// Takes care of the node until it ends.
 pub(crate) async fn run(node: Arc<Inner>) {
@@ -35,9 +51,6 @@ pub(crate) async fn run(node: Arc<Inner>) {
         if let Err(error) = once(&node).await {
             tracing::warn!(code = error.code, message = error.message, "upkeep failed");
         }
-    }
-    if let Err(error) = count(&node).await {
-        tracing::warn!(code = error.code, message = error.message, "traffic could not be counted");
     }
 }
 
@@ -141,7 +154,6 @@ pub(crate) async fn wake(node: &Inner) -> Result<(), ApiError> {
 
 async fn once(node: &Arc<Inner>) -> Result<(), ApiError> {
     node.idle.close_unused(&node.network);
-    count(node).await?;
     cache::evict(node).await
 }
 
@@ -157,4 +169,43 @@ pub(crate) async fn count(node: &Inner) -> Result<(), ApiError> {
         .collect();
     let day = u32::try_from(unix_ms() / MS_PER_DAY).unwrap_or(u32::MAX);
     Ok(node.store.count_traffic(day, &rows).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::sync::mpsc::Receiver;
+
+    use super::*;
+    use crate::{
+        Api, Config, Node, NodeHandle,
+        api::{Event, Request, Response},
+    };
+
+    async fn start(folder: &Path) -> Arc<NodeHandle> {
+        std::fs::write(folder.join("config.toml"), "port_mapping = false\n").unwrap();
+        let (data, listen) = (folder.to_owned(), Some(([127, 0, 0, 1], 0).into()));
+        Node::start(Config { data, listen, no_dht: true, no_mdns: true, ..Config::default() }).await.unwrap()
+    }
+
+    async fn until(events: &mut Receiver<Event>, wanted: fn(&Event) -> bool) {
+        let waiting = async { while !wanted(&events.recv().await.unwrap()) {} };
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_a_sleep_the_peers_of_before_are_dialled_and_the_catalogue_is_caught_up_with() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let (here, there) = (start(folders[0].path()).await, start(folders[1].path()).await);
+        let Response::Invite(invite) = there.call(Request::Invite).await.unwrap() else { panic!() };
+        here.call(Request::Join { invite: invite.invite }).await.unwrap();
+        let mut events = here.inner.hub.listen();
+        here.inner.network.disconnect(there.id());
+        until(&mut events, |event| matches!(event, Event::PeerDown { .. })).await;
+        wake(&here.inner).await.unwrap();
+        until(&mut events, |event| matches!(event, Event::PeerUp { .. })).await;
+        here.shutdown().await;
+        there.shutdown().await;
+    }
 }

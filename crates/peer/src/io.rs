@@ -227,7 +227,10 @@ pub enum PublishError {
     #[error("another node uses this identity; close it, then take the identity over here")]
     IdentityInUseElsewhere,
     /// The identity was imported and its newest records are not known yet.
-    #[error("the identity was imported; its records are being fetched from the swarm first")]
+    #[error(
+        "what this identity has signed before is not known here yet, as after an import or with a new database: it \
+         comes from the swarm once somebody is connected, or `musicdao identity take-over` goes on without"
+    )]
     IdentitySyncing,
     /// Nothing of this node's fills the slot.
     #[error("this identity has published nothing at {0}")]

@@ -8,7 +8,7 @@ use store::Reason;
 
 use crate::{
     api::{
-        self, ApiError, BlockCommand, Done, JobId, LibraryCommand, PlaylistCommand, ReleaseRef, ReportReason,
+        self, ApiError, BlockCommand, Done, JobId, LibraryCommand, PlaylistCommand, ReportReason, SeedInfo,
         Seeds, Unit,
     },
     blocks, careful,
@@ -140,7 +140,23 @@ impl Inner {
                 self.keep_release(&details, job).await?;
             }
         }
-        Ok(Seeds { seeds: seeded.into_iter().map(|release_id| ReleaseRef { release_id }).collect() })
+        self.seeds(seeded).await
+    }
+
+    async fn seeds(&self, seeded: Vec<ReleaseId>) -> Result<Seeds, ApiError> {
+        let mut seeds = Vec::with_capacity(seeded.len());
+        for batch in seeded.chunks(store::MAX_BATCH) {
+            let rows = self.store.release_rows(batch).await?;
+            seeds.extend(batch.iter().map(|release| {
+                let row = rows.iter().find(|row| row.release == *release);
+                SeedInfo {
+                    release_id: *release,
+                    title: row.map(|row| row.title.clone()),
+                    artist: row.map(|row| row.artist.clone()),
+                }
+            }));
+        }
+        Ok(Seeds { seeds })
     }
 
     async fn keep_release(

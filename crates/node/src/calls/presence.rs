@@ -58,7 +58,9 @@ impl Inner {
     }
 
     pub(super) fn shown_invite(&self) -> Invite {
-        Invite { invite: self.invite().to_string() }
+        let invite = self.invite();
+        let ways = invite.contact.addrs.iter().filter(|addr| !addr.ip().is_loopback()).count();
+        Invite { invite: invite.to_string(), ways: (ways + invite.contact.relays.len()) as u64 }
     }
 
     pub(super) async fn join_by(&self, invite: &str) -> Result<Done, ApiError> {
