@@ -58,6 +58,19 @@ fn property(name: &str) -> String {
     bus(&["org.freedesktop.DBus.Properties.Get", interface, &format!("string:{name}")])
 }
 
+fn paused() -> NowPlaying {
+    NowPlaying {
+        entry: 7,
+        title: "A Song".into(),
+        artist: "Someone".into(),
+        duration: Some(Duration::from_secs(10)),
+        playback: Playback::Paused,
+        position: Duration::from_secs(4),
+        volume: 0.5,
+        ..NowPlaying::default()
+    }
+}
+
 #[test]
 fn the_desktop_sees_and_operates_the_player() {
     if !under_a_bus("the_desktop_sees_and_operates_the_player") {
@@ -77,16 +90,7 @@ fn the_desktop_sees_and_operates_the_player() {
     bus(&["org.mpris.MediaPlayer2.Player.Play"]);
     events_until(&events, |event| matches!(event, Event::Track { .. }));
     arrival.until_waiting();
-    keys.show(&NowPlaying {
-        entry: 7,
-        title: "A Song".into(),
-        artist: "Someone".into(),
-        duration: Some(Duration::from_secs(10)),
-        playback: Playback::Paused,
-        position: Duration::from_secs(4),
-        volume: 0.5,
-        ..NowPlaying::default()
-    });
+    keys.show(&paused());
     assert!(property("PlaybackStatus").contains("\"Paused\""));
     assert!(property("Position").contains("int64 4000000"));
     assert!(property("Volume").contains("double 0.5"));
