@@ -29,6 +29,8 @@ export default defineConfig(({ mode }) => ({
     // Inlined data: URLs would need holes in the content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // How long plugins take is no news for who builds.
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   server: { port: 5173, strictPort: true, ...(target ? { proxy: proxy(target) } : {}) },
   test: {

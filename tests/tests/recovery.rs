@@ -214,7 +214,7 @@ fn lists_of_others_neither_undo_ones_own_blocks_nor_last_for_ever() {
     share(&two);
     until(&[&a, &b]);
     listener.run(&["block", "unsubscribe", &second]);
-    assert_eq!(listener.fail(&["block", "unsubscribe", &second]), "id_unknown");
+    assert_eq!(listener.fail(&["block", "unsubscribe", &second]), "list_unknown");
     until(&[&a]);
     one.run(&["block", "add", &c]);
     share(&one);

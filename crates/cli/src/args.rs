@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use node::domain::Network;
 
-use crate::id::{IdText, TrackText};
+use crate::id::{ArtistText, IdText, TrackText};
 
 mod listening;
 mod running;
@@ -113,9 +113,9 @@ pub(crate) enum Command {
     },
     /// Follows an artist, or lists whom you follow
     Follow {
-        /// The artist's id; none lists whom you follow
+        /// The artist's id or name; none lists whom you follow
         #[arg(value_name = "ARTIST", conflicts_with = "list")]
-        artist: Option<IdText>,
+        artist: Option<ArtistText>,
         /// Tells everybody; otherwise nobody learns of it
         #[arg(long, requires = "artist")]
         public: bool,
@@ -215,7 +215,7 @@ pub(crate) enum Command {
     /// Moves your identity to another machine, or keeps it safe
     #[command(subcommand)]
     Identity(IdentityAction),
-    /// Checks the surroundings and says what is wrong
+    /// Checks the surroundings and says what is wrong; then it ends with 1
     Doctor {
         /// Writes checks, settings and logs into a `.tar.gz` for you to read before you share it
         #[arg(long, value_name = "FILE")]

@@ -1,13 +1,14 @@
 //! Commands that are questions to a node.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     path::{Path, PathBuf},
 };
 
 use node::{
     api::{
-        ApiError, Downloads, Peers, QueueItem, ReleaseDetail, ReleaseInfo, ReleaseQuery, ReleaseRef,
+        ApiError, Downloads, Follows, Peers, QueueItem, ReleaseDetail, ReleaseInfo, ReleaseQuery, ReleaseRef,
         Releases, Request, Stats, Status,
     },
     domain::{PeerId, ReleaseId},
@@ -16,7 +17,7 @@ use node::{
 use crate::{
     args::{Command, Globals},
     failure::{Failure, at},
-    id::{IdText, TrackText},
+    id::{ArtistText, IdText, TrackText},
     output::Output,
     session::{Answer, RELEASE_UNKNOWN, Session},
 };
@@ -139,6 +140,35 @@ impl Context<'_> {
         Ok(id.pick(ids)?)
     }
 
+    /// Finds an artist by id, else the one of that name among those known here.
+    async fn artist(&self, artist: &ArtistText) -> Result<PeerId, Failure> {
+        let name = match artist {
+            ArtistText::Id(id) => return self.artist_id(id).await,
+            ArtistText::Name(name) => name,
+        };
+        let query = ReleaseQuery { artist: Some(name.clone()), limit: Some(PAGE), ..ReleaseQuery::default() };
+        let Releases { releases, .. } = self.ask(Request::Releases(query)).await?;
+        let Peers { peers } = self.ask(Request::Peers).await?;
+        let Follows { follows } = self.ask(Request::Follows).await?;
+        let peers = peers.into_iter().map(|peer| (peer.peer_id, peer.name));
+        let named = peers.chain(follows.into_iter().map(|one| (one.artist_id, one.name)));
+        let named = named.filter(|(_, other)| other.as_ref().is_some_and(|other| same_name(other, name)));
+        let artists = releases.iter().map(|release| release.artist_id).chain(named.map(|(id, _)| id));
+        let artists: Vec<PeerId> = artists.collect::<BTreeSet<_>>().into_iter().collect();
+        match artists[..] {
+            [artist] => Ok(artist),
+            [] => {
+                let message = format!("nobody known here is called `{name:.80}`; name them by their id");
+                Err(ApiError::new("artist_unknown", message).into())
+            }
+            ref several => {
+                let ids: Vec<String> = several.iter().map(crate::text::short).collect();
+                let message = format!("several are called so; name one by the id: {}", ids.join(", "));
+                Err(ApiError::new("artist_ambiguous", message).into())
+            }
+        }
+    }
+
     /// Collects the ids of known releases that begin so.
     async fn beginning<T: ToString>(
         &self,
@@ -175,6 +205,11 @@ impl Context<'_> {
     fn done(&self, answer: &ReleaseRef, words: &str) -> Result<(), Failure> {
         self.output.say_as(answer, || format!("{words} {}\n", answer.release_id))
     }
+}
+
+/// Compares names as people do.
+fn same_name(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
 /// Makes a path mean the same to a daemon that runs in another folder.

@@ -115,7 +115,7 @@ async fn ready(
     caller: &Caller,
     web: Option<&str>,
 ) -> Result<String, ApiError> {
-    let Response::Invite(Invite { invite }) = node.call(Request::Invite).await? else {
+    let Response::Invite(Invite { invite, .. }) = node.call(Request::Invite).await? else {
         unreachable!("the node answers what it was asked")
     };
     let (peer_id, pid) = (node.id(), std::process::id());

@@ -29,7 +29,7 @@ const README: &str = "MusicDAO's doctor wrote this for you. Read it before you s
 /// Checks, tells, and writes a bundle where one is wanted. A node that cannot start is a finding, too.
 ///
 /// # Errors
-/// Those of files and standard output.
+/// `checks_failed` where something is wrong, and those of files and standard output.
 pub(crate) async fn run(
     bundle: Option<&Path>,
     data: &Path,
@@ -37,7 +37,7 @@ pub(crate) async fn run(
     wait: Duration,
     verbose: u8,
 ) -> Result<(), Failure> {
-    let (doctor, config) = match Session::open(data, wait, verbose).await {
+    let (doctor, config) = match Session::open(data, wait, output, verbose).await {
         Ok(session) => {
             let examined = examine(&session).await;
             session.close().await;
@@ -50,7 +50,12 @@ pub(crate) async fn run(
         write_bundle(file, data, &doctor, &config).map_err(|error| Failure::file(file, error))?;
         output.note(&format!("Wrote {}: read it before you share it.", file.display()));
     }
-    Ok(())
+    let wrong: Vec<&str> =
+        doctor.checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str()).collect();
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(ApiError::new("checks_failed", format!("wrong: {}", wrong.join(", "))).into()),
+    }
 }
 
 /// Where a database went.

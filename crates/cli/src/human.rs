@@ -28,7 +28,11 @@ const STATS_SHOWN: usize = 14;
 
 impl Human for Status {
     fn human(&self) -> String {
-        let publish = if self.can_publish { "ready" } else { "not now: this identity waits for the swarm" };
+        let publish = if self.can_publish {
+            "ready"
+        } else {
+            "not now: what this identity has signed is not all known here; `musicdao doctor` says more"
+        };
         fields(&[
             ("peer", self.peer_id.to_string()),
             (
@@ -111,6 +115,30 @@ impl Human for Releases {
     }
 }
 
+/// Lists what a search found, or says where else to look.
+pub(crate) fn found(found: &SearchResults, remote: bool) -> String {
+    if remote && found.results.is_empty() {
+        return "Nothing found, neither here nor by the peers who answered: try fewer letters; `musicdao peers` lists \
+                who was asked.\n"
+            .to_owned();
+    }
+    found.human()
+}
+
+/// Says that there are releases, but none that was asked for.
+pub(crate) fn none_fits(by_tag: bool) -> String {
+    let tags = if by_tag { " A tag of others shows once two people gave it." } else { "" };
+    format!("No release known here fits: `musicdao releases` lists all.{tags}\n")
+}
+
+/// Says what begins to play.
+pub(crate) fn playing(detail: &ReleaseDetail, track: Option<u16>) -> String {
+    let one = track.and_then(|number| detail.tracks.iter().find(|track| track.number == number));
+    let title = one.map_or(&detail.release.title, |track| &track.title);
+    let artist = one.and_then(|track| track.artist.as_ref()).unwrap_or(&detail.release.artist);
+    format!("Playing {title} by {artist} ({})", detail.release.license)
+}
+
 impl Human for SearchResults {
     fn human(&self) -> String {
         if self.results.is_empty() {
@@ -172,7 +200,10 @@ impl Human for Played {
             underruns => format!("with {}", count(underruns, "gap")),
         };
         let (played, first) = (duration(self.played_ms), self.first_sound_ms);
-        format!("Played {played} of {} {source} {waits}; first sound after {first:.0} ms.\n", self.codec)
+        format!(
+            "Played {played} {source} ({}) {waits}; the first sound came after {first:.0} ms.\n",
+            self.codec
+        )
     }
 }
 
@@ -376,7 +407,11 @@ impl Human for Seeds {
         if self.seeds.is_empty() {
             return "You seed nothing yet: `musicdao seed RELEASE`.\n".to_owned();
         }
-        self.seeds.iter().map(Human::human).collect()
+        let rows = self.seeds.iter().map(|seed| {
+            let title = seed.title.clone().unwrap_or_else(|| "not known here any more".to_owned());
+            [short(seed.release_id), title, seed.artist.clone().unwrap_or_default()]
+        });
+        table([Left("RELEASE"), Left("TITLE"), Left("ARTIST")], rows)
     }
 }
 

@@ -21,6 +21,20 @@ pub(crate) struct TrackText {
     pub(crate) track: Option<u16>,
 }
 
+/// An artist by an id or the beginning of one, else by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ArtistText {
+    Id(IdText),
+    Name(String),
+}
+
+/// A playlist by its number, else by its title.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PlaylistText {
+    Number(i64),
+    Title(String),
+}
+
 impl IdText {
     /// Returns the id where all of it was typed.
     pub(crate) fn whole<T: FromStr>(&self) -> Option<T> {
@@ -49,7 +63,12 @@ impl IdText {
         let Some(first) = matches.next() else {
             return Err(ApiError::new(
                 "id_unknown",
-                format!("nothing known here has an id that begins with {}; give the whole id", self.0),
+                match self.is_whole() {
+                    true => format!("nothing known here has the id {}", self.0),
+                    false => {
+                        format!("nothing known here has an id that begins with {}; give the whole id", self.0)
+                    }
+                },
             ));
         };
         if matches.any(|other| other != first) {
@@ -84,6 +103,32 @@ impl FromStr for IdText {
     }
 }
 
+impl FromStr for ArtistText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(id) => Ok(Self::Id(id)),
+            Err(_) if text.trim().is_empty() => Err("an artist is named by an id or a name".to_owned()),
+            Err(_) => Ok(Self::Name(text.trim().to_owned())),
+        }
+    }
+}
+
+impl FromStr for PlaylistText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(number) => Ok(Self::Number(number)),
+            Err(_) if text.trim().is_empty() => {
+                Err("a playlist is named by its number or its title".to_owned())
+            }
+            Err(_) => Ok(Self::Title(text.trim().to_owned())),
+        }
+    }
+}
+
 impl FromStr for TrackText {
     type Err = String;
 
@@ -112,6 +157,15 @@ mod tests {
         for wrong in ["abcdef0", "abcdefgh", "", &"a".repeat(65), "ａｂｃｄｅｆ０１"] {
             assert!(wrong.parse::<IdText>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn artists_and_playlists_have_names_too() {
+        assert_eq!("abcdef01".parse(), Ok(ArtistText::Id(id("abcdef01"))));
+        assert_eq!(" Ada L. ".parse(), Ok(ArtistText::Name("Ada L.".into())));
+        assert_eq!("12".parse(), Ok(PlaylistText::Number(12)));
+        assert_eq!("Sunday 12".parse(), Ok(PlaylistText::Title("Sunday 12".into())));
+        assert!(" ".parse::<ArtistText>().is_err() && "".parse::<PlaylistText>().is_err());
     }
 
     #[test]

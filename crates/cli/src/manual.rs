@@ -36,12 +36,27 @@ Without a daemon a command runs a node for its own duration. `musicdao COMMAND -
 
 /// Returns the command line as it is parsed and shown.
 pub(crate) fn command() -> Command {
-    let command = Cli::command();
+    let command = takes_negative(Cli::command().version(version()));
     let list = list(&command);
     command.help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}Everywhere:\n{{options}}{{after-help}}"
     ))
     .after_help(EXAMPLES)
+}
+
+/// The version, and the commit where the build names one.
+fn version() -> String {
+    let commit = option_env!("MUSICDAO_COMMIT").map(|commit| format!(" ({commit})"));
+    format!("{}{}", env!("CARGO_PKG_VERSION"), commit.unwrap_or_default())
+}
+
+/// Takes `-5` for a value, so that it is refused as one and not as an unknown option.
+fn takes_negative(command: Command) -> Command {
+    let values = |arg: Arg| {
+        let takes = arg.get_action().takes_values();
+        arg.allow_negative_numbers(takes)
+    };
+    command.mut_args(values).mut_subcommands(takes_negative)
 }
 
 /// Prints completions for a shell.

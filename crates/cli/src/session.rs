@@ -1,6 +1,13 @@
 //! The node that a command talks to: the data folder's daemon, else one of its own for its duration.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use node::{
     Api, Config, Node, NodeHandle, Remote,
@@ -11,7 +18,10 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use crate::logs::{self, Logs};
+use crate::{
+    logs::{self, Logs},
+    output::Output,
+};
 
 /// What the node answers where another process has the data folder.
 const ALREADY_RUNNING: &str = "already_running";
@@ -19,6 +29,8 @@ const ALREADY_RUNNING: &str = "already_running";
 pub(crate) const RELEASE_UNKNOWN: &str = "release_unknown";
 /// How often a busy data folder is tried again: its lock tells nobody when it is free.
 const BUSY_INTERVAL: Duration = Duration::from_millis(100);
+/// A wait that people notice.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
 /// Longest that an embedded node may take to end.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -31,6 +43,8 @@ pub(crate) struct Session {
 struct Embedded {
     node: Arc<NodeHandle>,
     deadline: Instant,
+    output: Output,
+    told: AtomicBool,
     _logs: Logs,
 }
 
@@ -70,7 +84,12 @@ impl Session {
     ///
     /// # Errors
     /// Those of starting a node; `already_running` where another command kept the data folder all the while.
-    pub(crate) async fn open(data: &Path, wait: Duration, verbose: u8) -> Result<Self, ApiError> {
+    pub(crate) async fn open(
+        data: &Path,
+        wait: Duration,
+        output: Output,
+        verbose: u8,
+    ) -> Result<Self, ApiError> {
         let deadline = Instant::now() + wait;
         let mut logs = None;
         loop {
@@ -87,7 +106,8 @@ impl Session {
             match Node::start(config).await {
                 Ok(node) => {
                     let _logs = logs.take().expect("started above");
-                    let embedded = Embedded { node: node.clone(), deadline, _logs };
+                    let told = AtomicBool::new(false);
+                    let embedded = Embedded { node: node.clone(), deadline, output, told, _logs };
                     return Ok(Self { api: node, embedded: Some(embedded) });
                 }
                 Err(error) if error.code == ALREADY_RUNNING && Instant::now() < deadline => {
@@ -147,7 +167,11 @@ impl Session {
         loop {
             let answer = self.ask(request.clone()).await;
             let Some(embedded) = &self.embedded else { return answer };
-            if enough(&answer) || !arrival(&mut events, embedded.deadline).await {
+            if enough(&answer) {
+                return answer;
+            }
+            embedded.tell_waiting();
+            if !arrival(&mut events, embedded.deadline).await {
                 return answer;
             }
         }
@@ -166,6 +190,20 @@ impl Session {
         let Some(embedded) = self.embedded else { return };
         if timeout(CLOSING, embedded.node.shutdown()).await.is_err() {
             tracing::warn!(after = ?CLOSING, "the node did not end in time");
+        }
+    }
+}
+
+impl Embedded {
+    /// Says once why nothing happens.
+    fn tell_waiting(&self) {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left >= WORTH_TELLING && !self.told.swap(true, Ordering::Relaxed) {
+            let left = left.as_secs_f32().round();
+            self.output.note(&format!(
+                "Not here yet: waiting up to {left} s for what others send. `--wait 0` does not wait; with \
+                 `musicdao daemon` running nothing does."
+            ));
         }
     }
 }

@@ -71,6 +71,21 @@ fn what_cannot_be_understood_exits_with_2() {
 }
 
 #[test]
+fn a_negative_number_is_a_wrong_value_not_an_unknown_option() {
+    let data = tempfile::tempdir().unwrap();
+    for args in
+        [&["releases", "--limit", "-5"][..], &["player", "seek", "-5"], &["play", "abcdef01", "--from", "-5"]]
+    {
+        let error = refused(&musicdao(data.path(), &[&["--json"], args].concat()), 2);
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with("invalid value '-5'"), "{message}");
+    }
+    let error = refused(&musicdao(data.path(), &["--json", "config", "set", "cache_bytes", "-5"]), 1);
+    assert_eq!(error["code"], "config_bad_value");
+    assert!(error["message"].as_str().unwrap().contains("a whole number without a unit"), "{error}");
+}
+
+#[test]
 fn errors_are_json_for_programs_and_words_for_people() {
     let data = tempfile::tempdir().unwrap();
     let error = refused(&musicdao(data.path(), &["--json", "stop"]), 1);

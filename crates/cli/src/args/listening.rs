@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use node::api;
 
 use super::seconds;
-use crate::id::{IdText, TrackText};
+use crate::id::{IdText, PlaylistText, TrackText};
 
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
@@ -261,8 +261,8 @@ pub(crate) enum LibraryAction {
 pub(crate) enum PlaylistAction {
     /// Lists the playlists, or the tracks of one
     List {
-        /// Its number
-        playlist: Option<i64>,
+        /// Its number or its title
+        playlist: Option<PlaylistText>,
     },
     /// Makes a playlist
     Create {
@@ -271,23 +271,23 @@ pub(crate) enum PlaylistAction {
     },
     /// Gives a playlist another title
     Rename {
-        /// Its number
-        playlist: i64,
+        /// Its number or its title
+        playlist: PlaylistText,
         /// The new title
         title: String,
     },
     /// Puts tracks at the end of a playlist
     Add {
-        /// Its number
-        playlist: i64,
+        /// Its number or its title
+        playlist: PlaylistText,
         /// Releases or tracks
         #[arg(value_name = "RELEASE[/N]", required = true)]
         tracks: Vec<TrackText>,
     },
     /// Moves a track of a playlist
     Move {
-        /// Its number
-        playlist: i64,
+        /// Its number or its title
+        playlist: PlaylistText,
         /// From 1
         from: Place,
         /// Where it then is
@@ -295,15 +295,15 @@ pub(crate) enum PlaylistAction {
     },
     /// Takes a track out of a playlist
     Remove {
-        /// Its number
-        playlist: i64,
+        /// Its number or its title
+        playlist: PlaylistText,
         /// From 1
         place: Place,
     },
     /// Deletes a playlist
     Delete {
-        /// Its number
-        playlist: i64,
+        /// Its number or its title
+        playlist: PlaylistText,
     },
 }
 

@@ -72,13 +72,13 @@ pub(crate) struct PublishArgs {
     /// Your own release that this is a new version of; what is not said stays as it was
     #[arg(long, value_name = "RELEASE")]
     pub(crate) replaces: Option<IdText>,
-    /// By default the files' album, else the first title
+    /// By default the files' album, else the folder's name, else the first title
     #[arg(long)]
     pub(crate) title: Option<String>,
     /// By default the files' artist, else your name
     #[arg(long)]
     pub(crate) artist: Option<String>,
-    /// By default the files', else CC-BY-4.0
+    /// By default what all files name in their tags, else CC-BY-4.0
     #[arg(long, value_name = "SPDX")]
     pub(crate) license: Option<String>,
     /// YYYY, YYYY-MM or YYYY-MM-DD; by default the files'
@@ -262,13 +262,16 @@ pub(crate) enum ConfigAction {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IdentityAction {
-    /// Writes your identity to a new file, encrypted where there is a passphrase
+    /// Writes your identity to a new file, encrypted with a passphrase
     Export {
         /// A new file
         file: PathBuf,
         /// Reads the passphrase from the first line of a file instead of the terminal
         #[arg(long, value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
+        /// Does not encrypt: whoever reads the file can publish as you
+        #[arg(long, conflicts_with = "passphrase_file")]
+        plain: bool,
     },
     /// Publishes as you again, after another node was seen to do so: stop that one first
     TakeOver,

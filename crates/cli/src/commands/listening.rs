@@ -8,7 +8,7 @@ use node::api::{
     ReleaseRef, Releases, Request, SearchQuery, SearchResults, Tags,
 };
 
-use super::{Context, PAGE, absolute};
+use super::{Context, PAGE, absolute, same_name};
 use crate::{
     args::{
         DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs,
@@ -16,18 +16,23 @@ use crate::{
     },
     failure::Failure,
     human::{self, ShownPlayer},
-    id::{IdText, TrackText},
+    id::{ArtistText, IdText, PlaylistText, TrackText},
     job::{self, Tell},
 };
 
 impl Context<'_> {
     pub(super) async fn search(&self, args: SearchArgs) -> Result<(), Failure> {
+        let query = args.query.join(" ");
+        if query.trim().is_empty() {
+            let message = "say what to look for, such as `musicdao search night train`";
+            return Err(ApiError::new("query_empty", message).into());
+        }
         if args.remote {
             self.connected().await?;
         }
         let left = self.session.left().map(|left| left.as_millis() as u64);
         let request = Request::Search(SearchQuery {
-            query: args.query.join(" "),
+            query,
             remote: args.remote,
             limit: Some(args.limit),
             wait_ms: left.filter(|_| args.remote),
@@ -35,7 +40,8 @@ impl Context<'_> {
         let enough = |answer: &Result<SearchResults, ApiError>| {
             args.remote || !matches!(answer, Ok(found) if found.results.is_empty())
         };
-        self.output.say(&self.session.ask_until(request, enough).await?)
+        let found = self.session.ask_until(request, enough).await?;
+        self.output.say_as(&found, || human::found(&found, args.remote))
     }
 
     pub(super) async fn releases(&self, args: ReleasesArgs) -> Result<(), Failure> {
@@ -43,6 +49,9 @@ impl Context<'_> {
             Some(release) => Some(self.release(release).await?),
             None => None,
         };
+        let by_tag = args.tag.is_some();
+        let narrowed = by_tag || args.artist.is_some() || args.license.is_some() || args.followed;
+        let narrowed = narrowed || args.liked || similar_to.is_some() || args.offset > 0;
         let request = Request::Releases(ReleaseQuery {
             tag: args.tag,
             artist: args.artist,
@@ -56,7 +65,11 @@ impl Context<'_> {
         });
         let enough =
             |answer: &Result<Releases, ApiError>| !matches!(answer, Ok(list) if list.releases.is_empty());
-        self.output.say(&self.session.ask_until(request, enough).await?)
+        let list = self.session.ask_until(request, enough).await?;
+        match narrowed && list.releases.is_empty() {
+            true => self.output.say_as(&list, || human::none_fits(by_tag)),
+            false => self.output.say(&list),
+        }
     }
 
     pub(super) async fn show(&self, release: &IdText) -> Result<(), Failure> {
@@ -65,14 +78,18 @@ impl Context<'_> {
     }
 
     pub(super) async fn play(&self, args: PlayArgs) -> Result<(), Failure> {
+        let release = self.release_id(&args.track.release).await?;
+        let output = output(args.output)?;
+        let detail = self.detail(release).await?;
         let request = Request::Play(Play {
-            release: self.release(&args.track.release).await?,
+            release,
             track: args.track.track,
-            output: output(args.output)?,
+            output,
             from: args.from.as_ref().map(Duration::as_secs_f64),
             seconds: args.seconds.as_ref().map(Duration::as_secs_f64),
             job: Some(job::name()),
         });
+        self.output.note(&human::playing(&detail, args.track.track));
         let played = job::run::<Played>(self.session, request, self.output, Tell::Programs).await?;
         self.output.say(&played)
     }
@@ -180,21 +197,56 @@ impl Context<'_> {
 
     pub(super) async fn playlist(&self, action: PlaylistAction) -> Result<(), Failure> {
         let command = match action {
-            PlaylistAction::List { playlist } => PlaylistCommand::List { playlist },
+            PlaylistAction::List { playlist: None } => PlaylistCommand::List { playlist: None },
+            PlaylistAction::List { playlist: Some(playlist) } => {
+                PlaylistCommand::List { playlist: Some(self.playlist_number(playlist).await?) }
+            }
             PlaylistAction::Create { title } => PlaylistCommand::Create { title },
-            PlaylistAction::Rename { playlist, title } => PlaylistCommand::Rename { playlist, title },
+            PlaylistAction::Rename { playlist, title } => {
+                PlaylistCommand::Rename { playlist: self.playlist_number(playlist).await?, title }
+            }
             PlaylistAction::Add { playlist, tracks } => {
+                let playlist = self.playlist_number(playlist).await?;
                 PlaylistCommand::Add { playlist, items: self.items(&tracks).await?, at: None }
             }
             PlaylistAction::Move { playlist, from, to } => {
+                let playlist = self.playlist_number(playlist).await?;
                 PlaylistCommand::Move { playlist, from: from.index(), to: to.index() }
             }
             PlaylistAction::Remove { playlist, place } => {
+                let playlist = self.playlist_number(playlist).await?;
                 PlaylistCommand::Remove { playlist, index: place.index() }
             }
-            PlaylistAction::Delete { playlist } => PlaylistCommand::Delete { playlist },
+            PlaylistAction::Delete { playlist } => {
+                PlaylistCommand::Delete { playlist: self.playlist_number(playlist).await? }
+            }
         };
         self.output.say(&self.ask::<Playlists>(Request::Playlist(command)).await?)
+    }
+
+    /// Finds the one playlist of a title.
+    async fn playlist_number(&self, playlist: PlaylistText) -> Result<i64, Failure> {
+        let title = match playlist {
+            PlaylistText::Number(number) => return Ok(number),
+            PlaylistText::Title(title) => title,
+        };
+        let request = Request::Playlist(PlaylistCommand::List { playlist: None });
+        let Playlists { playlists } = self.ask(request).await?;
+        let called = playlists.iter().filter(|one| same_name(&one.title, &title)).map(|one| one.playlist);
+        match called.collect::<Vec<_>>()[..] {
+            [number] => Ok(number),
+            [] => {
+                Err(ApiError::new("playlist_unknown", format!("there is no playlist `{title:.80}`")).into())
+            }
+            ref several => {
+                let numbers: Vec<String> = several.iter().map(i64::to_string).collect();
+                let message = format!(
+                    "several playlists are called so; name one by its number: {}",
+                    numbers.join(", ")
+                );
+                Err(ApiError::new("playlist_ambiguous", message).into())
+            }
+        }
     }
 
     pub(super) async fn like(&self, like: &TrackText, remove: bool) -> Result<(), Failure> {
@@ -206,12 +258,12 @@ impl Context<'_> {
 
     pub(super) async fn follow(
         &self,
-        artist: Option<IdText>,
+        artist: Option<ArtistText>,
         public: bool,
         remove: bool,
     ) -> Result<(), Failure> {
         let request = match artist {
-            Some(artist) => Request::Follow { artist: self.artist_id(&artist).await?, public, remove },
+            Some(artist) => Request::Follow { artist: self.artist(&artist).await?, public, remove },
             None => Request::Follows,
         };
         self.output.say(&self.ask::<Follows>(request).await?)
@@ -234,10 +286,19 @@ impl Context<'_> {
     }
 }
 
+/// Endings of sound files that are not written.
+const SOUND_FILES: [&str; 8] = ["mp3", "flac", "ogg", "oga", "opus", "m4a", "mp4", "aac"];
+
 /// Makes the path of a sound file absolute; other outputs are names.
 fn output(output: String) -> Result<String, ApiError> {
-    let is_file = Path::new(&output).extension().is_some_and(|end| end.eq_ignore_ascii_case("wav"));
-    if !is_file {
+    let ends =
+        |ending: &&str| Path::new(&output).extension().is_some_and(|end| end.eq_ignore_ascii_case(ending));
+    if SOUND_FILES.iter().any(|ending| ends(&ending)) {
+        let message =
+            format!("sound is written as it is heard, to a file that ends in .wav, not to `{output:.80}`");
+        return Err(ApiError::new("output_format", message));
+    }
+    if !ends(&"wav") {
         return Ok(output);
     }
     let path = absolute(Path::new(&output))?;
@@ -255,6 +316,7 @@ mod tests {
         for name in ["default", "null", "Front speakers / HDMI"] {
             assert_eq!(output(name.to_owned()).unwrap(), name);
         }
+        assert_eq!(output("song.Mp3".to_owned()).unwrap_err().code, "output_format");
         let file = output("a/song.WAV".to_owned()).unwrap();
         assert!(Path::new(&file).is_absolute() && file.ends_with("a/song.WAV"), "{file}");
     }

@@ -49,6 +49,12 @@ impl Context<'_> {
             None => None,
         };
         let paths = args.paths.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
+        if args.license.is_none() && replaces.is_none() {
+            self.output.note(
+                "Licence: the one that all files name in their tags, else CC-BY-4.0, by which everybody may pass the \
+                 music on and change it who names you. `--license` names another; none can be called back.",
+            );
+        }
         let request = Request::Publish(Publish {
             paths,
             title: args.title,
@@ -95,6 +101,12 @@ impl Context<'_> {
         let invite = self.ask::<Invite>(Request::Invite).await?;
         let code = if qr { drawing(&invite.invite)? } else { String::new() };
         self.output.say_as(&invite, || format!("{code}{}\n", invite.invite))?;
+        if invite.ways == 0 {
+            self.output.note(
+                "It names no address that another machine could reach: it leads here only where your friend finds \
+                 this node by itself, in the same network or by the DHT. `musicdao doctor` looks into it.",
+            );
+        }
         self.remind_of_daemon("The link lets a friend in while");
         Ok(())
     }
@@ -171,6 +183,7 @@ impl Context<'_> {
     pub(super) async fn block(&self, action: BlockAction) -> Result<(), Failure> {
         let command = match action {
             BlockAction::Add { id } => BlockCommand::Add { id: self.blockable(&id).await? },
+            BlockAction::Remove { id } if id.is_whole() => BlockCommand::Remove { id: id.to_string() },
             BlockAction::Remove { id } => {
                 let Blocked { blocked, .. } = self.ask(Request::Block(BlockCommand::List)).await?;
                 BlockCommand::Remove { id: id.pick(blocked.into_iter().map(|entry| entry.id))? }
@@ -184,6 +197,10 @@ impl Context<'_> {
                 BlockCommand::Subscribe { list: whole }
             }
             BlockAction::Unsubscribe { list } => {
+                if let Some(whole) = list.whole() {
+                    let request = Request::Block(BlockCommand::Unsubscribe { list: whole });
+                    return self.output.say(&self.ask::<Blocked>(request).await?);
+                }
                 let Blocked { lists, .. } = self.ask(Request::Block(BlockCommand::List)).await?;
                 BlockCommand::Unsubscribe {
                     list: list.pick(lists.iter().filter_map(|one| one.list.parse().ok()))?,
@@ -206,7 +223,9 @@ impl Context<'_> {
 
     pub(super) async fn identity(&self, action: IdentityAction) -> Result<(), Failure> {
         match action {
-            IdentityAction::Export { file, passphrase_file } => self.export(&file, passphrase_file).await,
+            IdentityAction::Export { file, passphrase_file, plain } => {
+                self.export(&file, passphrase_file, plain).await
+            }
             IdentityAction::TakeOver => {
                 let identity = self.ask::<IdentityRef>(Request::IdentityTakeOver).await?;
                 self.output.say_as(&identity, || format!("{} publishes from here again\n", identity.peer_id))
@@ -215,11 +234,21 @@ impl Context<'_> {
         }
     }
 
-    async fn export(&self, file: &Path, passphrase_file: Option<PathBuf>) -> Result<(), Failure> {
+    async fn export(
+        &self,
+        file: &Path,
+        passphrase_file: Option<PathBuf>,
+        plain: bool,
+    ) -> Result<(), Failure> {
         let passphrase = match passphrase_file {
             Some(file) => Some(read_passphrase(&file)?),
-            None if self.may_prompt() => new_passphrase()?,
-            None => None,
+            None if plain => None,
+            None if self.may_prompt() => Some(new_passphrase()?),
+            None => {
+                let message = "give a passphrase with `--passphrase-file FILE`, or say `--plain` for a file that \
+                               whoever reads it can publish as you with";
+                return Err(ApiError::new(PASSPHRASE_NEEDED, message).into());
+            }
         };
         let request = Request::IdentityExport { file: absolute(file)?, passphrase };
         let identity = self.ask::<IdentityRef>(request).await?;
@@ -279,16 +308,17 @@ pub(super) fn read_passphrase(path: &Path) -> Result<String, ApiError> {
     Ok(line)
 }
 
-/// Asks for a passphrase twice; none where the user wants none.
-fn new_passphrase() -> Result<Option<String>, Failure> {
-    let first = rpassword::prompt_password("Passphrase (none: not encrypted): ")?;
+/// Asks for a passphrase twice.
+fn new_passphrase() -> Result<String, Failure> {
+    let first = rpassword::prompt_password("Passphrase: ")?;
     if first.is_empty() {
-        return Ok(None);
+        let message = "no passphrase was typed; `--plain` writes the file without one";
+        return Err(ApiError::new("passphrase_empty", message).into());
     }
     if rpassword::prompt_password("Again: ")? != first {
         return Err(ApiError::new("passphrase_mismatch", "the two passphrases differ").into());
     }
-    Ok(Some(first))
+    Ok(first)
 }
 
 #[cfg(test)]
