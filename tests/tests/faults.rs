@@ -30,9 +30,7 @@ fn files_that_cannot_be_published_are_named_with_a_code() {
     }
     let good = write("good.mp3", &mp3);
     let title = "x".repeat(10_000);
-    for args in
-        [["--title", title.as_str()], ["--title", "bell\u{7}"], ["--date", "yesterday"]]
-    {
+    for args in [["--title", title.as_str()], ["--title", "bell\u{7}"], ["--date", "yesterday"]] {
         let args = [&["publish", arg(&good)][..], &args].concat();
         assert_eq!(daemon.fail(&args), "record_body", "{:.60}", args.join(" "));
     }
