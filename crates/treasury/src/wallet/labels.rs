@@ -114,10 +114,12 @@ impl Wallet {
             return Err(LabelError::TooMany(self.labels.len() + labels.len()));
         }
         let count = labels.len();
-        for label in labels {
-            if let Label::Output(OutputRecord { ref_, spendable: Some(spendable), .. }) = &label {
-                // One for an output of another wallet locks nothing here.
-                let _ = self.lock_coin(*ref_, !spendable);
+        for mut label in labels {
+            // From here on the wallet knows which coins are locked, not their labels.
+            if let Label::Output(OutputRecord { ref_, spendable, .. }) = &mut label
+                && let Some(spendable) = spendable.take()
+            {
+                self.set_locked(*ref_, !spendable);
             }
             self.put_label(key(&label), label.label().is_some_and(|text| !text.is_empty()).then_some(label));
         }

@@ -22,7 +22,7 @@ use super::{
     changes::{Sent, Stage},
     keys,
     scripts::Scripts,
-    view::{Position, View, made_here},
+    view::{Position, View, left_block_at, made_here},
 };
 
 /// How long a transaction of somebody else's may stay unseen before it no longer counts, in seconds: Bitcoin Core
@@ -224,6 +224,9 @@ impl Wallet {
         if !known && (tx.is_coinbase() || !self.scripts.concern(tx) || !self.spends_rightly(tx)) {
             return false;
         }
+        if known && self.is_beaten(tx) {
+            return false;
+        }
         if !known {
             self.insert(&Arc::new(tx.clone()));
         }
@@ -237,7 +240,7 @@ impl Wallet {
     pub fn forget_unseen(&mut self, now: u64) -> Vec<Txid> {
         let unseen = |txid: &Txid| {
             let node = self.graph.get_tx_node(*txid);
-            let last = node.and_then(|node| node.last_seen).unwrap_or(now);
+            let last = node.map_or(now, |node| node.last_seen.unwrap_or_else(|| left_block_at(&node)));
             matches!(self.position(*txid), Some(Position::Unconfirmed { .. }))
                 && !self.sent.contains_key(txid)
                 && last.saturating_add(FORGOTTEN_AFTER) <= now
@@ -313,10 +316,7 @@ impl Wallet {
         if self.scripts.of(coin).is_none() {
             return Err(WalletError::NoTransaction(coin.to_string()));
         }
-        let changed = if locked { self.locked.insert(coin) } else { self.locked.remove(&coin) };
-        if changed {
-            self.stage(ChangeSet { locked: BTreeMap::from([(coin, locked)]), ..ChangeSet::default() });
-        }
+        self.set_locked(coin, locked);
         Ok(())
     }
 
@@ -403,6 +403,14 @@ impl Wallet {
         }
     }
 
+    /// Locks or releases an output, which may become known later: labels are restored before the chain is searched.
+    pub(crate) fn set_locked(&mut self, coin: OutPoint, locked: bool) {
+        let changed = if locked { self.locked.insert(coin) } else { self.locked.remove(&coin) };
+        if changed {
+            self.stage(ChangeSet { locked: BTreeMap::from([(coin, locked)]), ..ChangeSet::default() });
+        }
+    }
+
     /// Takes a transaction that this wallet signed; it counts from now on.
     pub(crate) fn take_signed(&mut self, tx: Transaction, sent: Sent) -> Txid {
         let txid = tx.compute_txid();
@@ -446,6 +454,11 @@ impl Wallet {
     /// Says whether the transaction spends what another known one spends: then that one is void.
     fn contradicts(&self, tx: &Transaction) -> bool {
         !tx.is_coinbase() && self.graph.direct_conflicts(tx).next().is_some()
+    }
+
+    /// Says whether another transaction holds that spends a coin of this one.
+    fn is_beaten(&self, tx: &Transaction) -> bool {
+        self.graph.direct_conflicts(tx).any(|(_, rival)| self.position(rival).is_some())
     }
 
     fn insert(&mut self, tx: &Arc<Transaction>) -> Txid {

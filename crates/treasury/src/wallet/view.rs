@@ -3,12 +3,18 @@
 use std::{
     cmp::Reverse,
     collections::{HashMap, HashSet},
+    sync::Arc,
 };
 
-use bdk_wallet::chain::{CanonicalizationParams, ChainPosition, ConfirmationBlockTime, TxGraph};
+use bdk_wallet::chain::{
+    CanonicalizationParams, ChainPosition, ConfirmationBlockTime, TxGraph, tx_graph::TxNode,
+};
 use domain::bitcoin::{Amount, OutPoint, ScriptBuf, Transaction, Txid, constants::COINBASE_MATURITY};
 
 use super::{Account, Chain, blocks::Blocks, scripts::Scripts};
+
+/// A transaction as the graph knows it.
+pub(crate) type Node<'a> = TxNode<'a, Arc<Transaction>, ConfirmationBlockTime>;
 
 /// Where a transaction stands that holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +87,8 @@ impl View {
         for tx in canonical {
             let inputs = tx.tx_node.tx.input.iter().map(|input| input.previous_output);
             spent.extend(inputs.filter(|outpoint| scripts.of(*outpoint).is_some()));
-            positions.insert(tx.tx_node.txid, position(&tx.chain_position));
+            let first_seen = tx.tx_node.first_seen.unwrap_or_else(|| left_block_at(&tx.tx_node));
+            positions.insert(tx.tx_node.txid, position(&tx.chain_position, first_seen));
         }
         let order = order(graph, scripts, &positions);
         let mut view = Self { positions, order, coins: Vec::new() };
@@ -167,14 +174,17 @@ pub(crate) fn made_here(scripts: &Scripts, tx: &Transaction) -> bool {
     !tx.is_coinbase() && tx.input.iter().all(|input| scripts.of(input.previous_output).is_some())
 }
 
-fn position(position: &ChainPosition<ConfirmationBlockTime>) -> Position {
+/// When a transaction was in a block that left the chain, in unix seconds: all that is known of one that nobody told.
+pub(crate) fn left_block_at(node: &Node<'_>) -> u64 {
+    node.anchors.iter().map(|anchor| anchor.confirmation_time).max().unwrap_or(0)
+}
+
+fn position(position: &ChainPosition<ConfirmationBlockTime>, first_seen: u64) -> Position {
     match position {
         ChainPosition::Confirmed { anchor, .. } => {
             Position::Confirmed { height: anchor.block_id.height, time: anchor.confirmation_time }
         }
-        ChainPosition::Unconfirmed { first_seen, .. } => {
-            Position::Unconfirmed { first_seen: first_seen.unwrap_or(0) }
-        }
+        ChainPosition::Unconfirmed { .. } => Position::Unconfirmed { first_seen },
     }
 }
 

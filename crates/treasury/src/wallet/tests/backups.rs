@@ -45,6 +45,9 @@ fn labels_of_other_programs_are_taken_whole_or_not_at_all() {
     );
     assert_eq!(world.wallet.import_labels(&text), Ok(6));
     assert!(world.wallet.coins()[0].locked, "unspendable means locked");
+    world.wallet.lock_coin(coin, false).unwrap();
+    assert!(!world.wallet.export_labels().contains("spendable"), "what was released stays so");
+    world.wallet.lock_coin(coin, true).unwrap();
     assert_eq!(world.wallet.label(&LabelTarget::Output(coin)), Some("Output"));
     // What went in comes out, with the lock.
     let exported = world.wallet.export_labels();
@@ -85,7 +88,9 @@ fn the_history_is_a_table_that_no_program_misreads() {
 
 #[test]
 fn a_backup_brings_back_what_the_words_cannot() {
-    let mut world = World::with_coins(NET, &[100_000]);
+    let mut world = World::with_coins(NET, &[100_000, 1_000]);
+    let locked = world.wallet.coins().iter().find(|coin| coin.amount == sats(1_000)).unwrap().outpoint;
+    world.wallet.lock_coin(locked, true).unwrap();
     world.wallet.open_window(3_000).unwrap();
     world.wallet.set_label(&target(&world), "from Anna").unwrap();
     let draft = world.prepare(&pay(NET, 40_000)).unwrap();
@@ -107,7 +112,8 @@ fn a_backup_brings_back_what_the_words_cannot() {
     for (height, block) in (0..).zip(&world.chain).skip(1) {
         wallet.connect(height, &block.header, Some(block)).unwrap();
     }
-    assert_eq!(wallet.balance().total.confirmed, sats(100_000));
+    assert_eq!(wallet.balance().total.confirmed, sats(101_000));
+    assert!(wallet.coins().iter().all(|coin| coin.locked == (coin.outpoint == locked)));
 
     let wrong = Passphrase::new("another").unwrap();
     assert_eq!(restore(&sealed, &wrong).err().unwrap().code(), "passphrase_wrong");

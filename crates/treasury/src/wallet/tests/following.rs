@@ -148,6 +148,10 @@ fn a_reorganisation_while_away_is_seen_by_the_first_block_that_contradicts() {
     world.wallet.connect(1, &rival.header, Some(&rival)).unwrap();
     assert_eq!(world.wallet.tip().height, 1);
     assert_eq!(world.wallet.balance().total, Sum { pending: sats(7_000), ..Sum::default() });
+    // Nobody ever told of it but that block; it counts as seen then, and is forgotten in time.
+    let (entry, mined) = (&world.wallet.history(0, 1).entries[0], u64::from(world.chain[1].header.time));
+    assert_eq!((entry.state, entry.at), (TxState::Mempool, mined));
+    assert_eq!(world.wallet.forget_unseen(mined + FORGOTTEN_AFTER).len(), 1);
 }
 
 #[test]

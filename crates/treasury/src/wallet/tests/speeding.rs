@@ -26,7 +26,8 @@ fn an_own_payment_is_replaced_by_itself_with_a_higher_fee() {
     assert_eq!(world.state(slow.compute_txid()), TxState::Replaced { by: fast.compute_txid() });
     assert_eq!(world.state(fast.compute_txid()), TxState::Broadcast);
     assert_eq!(world.wallet.outbox().len(), 1, "only the newest is told");
-    // A peer that still has the old one does not bring it back.
+    assert!(!world.wallet.unconfirmed(&slow, world.now + 60), "a node that still has the old one");
+    assert_eq!(world.state(slow.compute_txid()), TxState::Replaced { by: fast.compute_txid() });
     world.keep();
     assert_eq!(shown(&world.reloaded()), shown(&world.wallet));
     world.mine(&[fast.clone()]);
