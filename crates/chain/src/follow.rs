@@ -420,7 +420,7 @@ impl Follower {
             bip157::Event::ChainUpdate(BlockHeaderChanges::Reorganized { accepted, .. }) => {
                 life.idle = false;
                 self.withheld = None;
-                let Some(fork) = accepted.first().map(|it| it.height.saturating_sub(1)) else { return None };
+                let fork = accepted.first()?.height.saturating_sub(1);
                 self.drop_above(fork);
                 let fits = accepted.iter().all(|it| self.write().push(it.header));
                 return (!fits).then_some(End::Lost);
