@@ -4,22 +4,24 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use node::domain::Network;
+use node::domain::{Network, SlotId};
 
 use crate::id::{ArtistText, IdText, TrackText};
 
 mod listening;
+mod money;
 mod running;
 mod wallet;
 
 pub(crate) use listening::{
     DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs, Switch,
 };
+pub(crate) use money::{InvestArgs, OfferAction, OfferArgs, PayArgs, PayoutArgs, RefundArgs, TipArgs};
 pub(crate) use running::{
     Bench, BenchArgs, BlockAction, ConfigAction, DaemonArgs, HideAction, HideArgs, IdentityAction,
     ProfileAction, PublishArgs, ReportArgs, TagAction,
 };
-pub(crate) use wallet::{ChainAction, PassphraseArgs, SendArgs, WalletAction};
+pub(crate) use wallet::{AmountText, ChainAction, PassphraseArgs, SendArgs, WalletAction};
 
 /// Music between strangers: publish, discover, stream and play, with nothing in between.
 #[derive(Debug, Parser)]
@@ -159,6 +161,48 @@ pub(crate) enum Command {
     /// Keeps your own money: Bitcoin
     #[command(subcommand)]
     Wallet(WalletAction),
+    /// Pays an artist, who need not be there
+    #[command(after_help = "Examples:\n  musicdao tip 3f9a01c2d4 5000 --memo 'for the last song'\n  \
+                            musicdao tip 3f9a01c2d4 0.0001btc --dry-run\n  musicdao tip --waiting")]
+    Tip(TipArgs),
+    /// Lists the tips you gave and were given
+    Tips {
+        /// At most so many
+        #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// After so many
+        #[arg(long, value_name = "N", default_value = "0")]
+        offset: u32,
+    },
+    /// Answers a tip or an investment, in public
+    Thank {
+        /// The tip's or note's id
+        #[arg(value_name = "PAYMENT")]
+        payment: SlotId,
+        /// At most 280 characters
+        text: String,
+    },
+    /// Offers a part of your income to investors, and shows what others offer
+    #[command(subcommand)]
+    Offer(OfferAction),
+    /// Invests in an offer; all of it can be lost
+    Invest(InvestArgs),
+    /// Lists your investments and what came back
+    Notes,
+    /// Pays investors, collaborators and fans with one payment
+    #[command(after_help = "Examples:\n  musicdao payout 3f9a01c2d4 --dry-run\n  \
+                            musicdao payout 3f9a01c2d4 --amount 0.001btc")]
+    Payout(PayoutArgs),
+    /// Gives an investment back
+    Refund(RefundArgs),
+    /// Shows what came in, by day, release and supporter
+    Income,
+    /// Recomputes what an artist owes to whom, from signed records and the chain alone
+    Audit {
+        /// An id, or eight or more of its first digits
+        #[arg(value_name = "ARTIST")]
+        artist: IdText,
+    },
     /// Tells of the Bitcoin network
     #[command(subcommand)]
     Chain(ChainAction),

@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod listening;
+mod money;
 mod running;
 mod wallet;
 
@@ -91,6 +92,16 @@ impl Context<'_> {
             Command::Stats => self.output.say(&self.session.ask::<Stats>(Request::Stats).await?),
             Command::Identity(action) => self.identity(action).await,
             Command::Wallet(action) => self.wallet(action).await,
+            Command::Tip(args) => self.tip(args).await,
+            Command::Tips { limit, offset } => self.tips(limit, offset).await,
+            Command::Thank { payment, text } => self.thank(payment, text).await,
+            Command::Offer(action) => self.offer(action).await,
+            Command::Invest(args) => self.invest(args).await,
+            Command::Notes => self.notes().await,
+            Command::Payout(args) => self.payout(args).await,
+            Command::Refund(args) => self.refund(args).await,
+            Command::Income => self.income().await,
+            Command::Audit { artist } => self.audit(&artist).await,
             Command::Chain(action) => self.chain(action).await,
             Command::Daemon(_)
             | Command::Stop

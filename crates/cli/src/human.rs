@@ -21,6 +21,7 @@ use crate::{
     },
 };
 
+mod money;
 mod wallet;
 
 /// Days and files of the statistics that people are shown; `--json` has all.

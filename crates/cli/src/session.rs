@@ -74,6 +74,8 @@ answers! {
     Follows(Follows), Library(Library), Playlists(Playlists), Seeds(Seeds), Stats(Stats),
     Doctor(Doctor), Config(ConfigValues), Identity(IdentityRef), Done(Done), Queue(Queue), Devices(Devices),
     Hidden(Hidden), TagsTop(TagsTop), Link(Link), Opened(Opened), Downloads(Downloads), Lyrics(Lyrics),
+    Tipped(Tipped), Payments(Payments), Offer(Offer), Offers(Offers), Invested(Invested), Notes(Notes),
+    PaidOut(PaidOut), Income(Income), Audit(Audit),
     Wallet(WalletStatus), NewWallet(NewWallet), Drill(Drill), Receive(Receive), PayTo(PayTo), Sent(Sent),
     WalletHistory(WalletHistory), File(TextFile), Coins(Coins), Labels(Labels), Chain(ChainStatus), Backup(Backup),
     Words(Words),

@@ -64,7 +64,11 @@ impl Inner {
             Request::Open { link, wait_ms } => node.open(&link, wait_ms).await?.into(),
             Request::Peers => node.peers().await?.into(),
             Request::Join { invite } => node.join_by(&invite).await?.into(),
-            Request::ProfileSet(edit) => publish::profile(node, edit).await?.into(),
+            Request::ProfileSet(edit) => {
+                let profile = publish::profile(node, edit).await?;
+                money::publish_income(node).await?;
+                profile.into()
+            }
             Request::ProfileShow { peer } => node.profile(peer).await?.into(),
             Request::Inspect { paths, job } => node.inspect(paths, job).await?.into(),
             Request::Discard { paths } => node.discard(paths).await?.into(),

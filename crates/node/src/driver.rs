@@ -94,7 +94,12 @@ impl Handle {
 
     /// Signs a record, has it on disk, and spreads it.
     pub(crate) async fn publish<K: Kind + Send + 'static>(&self, body: K) -> Published {
-        self.sign(Box::new(move |peer, now| peer.publish(&body, Vec::new(), now))).await
+        self.publish_after(body, Vec::new()).await
+    }
+
+    /// Signs a record that builds on others, has it on disk, and spreads it.
+    pub(crate) async fn publish_after<K: Kind + Send + 'static>(&self, body: K, refs: Vec<RecordId>) -> Published {
+        self.sign(Box::new(move |peer, now| peer.publish(&body, refs, now))).await
     }
 
     /// Withdraws one's own slot.

@@ -30,11 +30,21 @@ mod answers;
 mod create;
 mod fault;
 mod follow;
+mod income;
+mod ledgers;
+mod music;
+mod notes;
+mod offers;
 mod outbox;
 mod pay;
+mod payments;
+mod payouts;
 mod purse;
+mod records;
+mod tips;
 mod vault;
 
+use ledgers::Ledgers;
 use purse::Purse;
 use vault::Vault;
 
@@ -55,6 +65,8 @@ pub(crate) struct Money {
     caught_up: AtomicBool,
     /// There is something to send.
     wake: Notify,
+    /// What is known of artists' money.
+    ledgers: Ledgers,
 }
 
 /// The Bitcoin client while it runs.
@@ -69,9 +81,18 @@ pub(crate) async fn wallet(node: &Arc<Inner>, command: WalletCommand) -> Result<
 }
 
 /// Answers a command about money for music.
-pub(crate) async fn money(node: &Arc<Inner>, _command: MoneyCommand) -> Result<Response, ApiError> {
-    node.money.purse.lock().await.wallet()?;
-    Err(ApiError::new("not_yet", "this version pays nobody for music yet"))
+pub(crate) async fn money(node: &Arc<Inner>, command: MoneyCommand) -> Result<Response, ApiError> {
+    music::answer(node, command).await
+}
+
+/// Publishes where this node's artist is paid, once there is a wallet.
+pub(crate) async fn publish_income(node: &Arc<Inner>) -> Result<(), ApiError> {
+    // The purse is free again before anything is published out of it.
+    let exists = node.money.purse.lock().await.wallet().is_ok();
+    match exists {
+        true => income::ensure(node).await,
+        false => Ok(()),
+    }
 }
 
 impl Money {
@@ -96,6 +117,7 @@ impl Money {
             watching: AtomicBool::default(),
             caught_up: AtomicBool::default(),
             wake: Notify::new(),
+            ledgers: Ledgers::default(),
         })
     }
 
@@ -106,7 +128,11 @@ impl Money {
             return;
         }
         if let Err(error) = self.connect(node).await {
-            tracing::warn!(code = error.code, message = error.message, "the wallet does not follow its chain");
+            tracing::warn!(
+                code = error.code,
+                message = error.message,
+                "the wallet does not follow its chain"
+            );
             self.hub.tell(&Event::Warning(error));
         }
     }
@@ -131,7 +157,8 @@ impl Money {
         let config = self.client(&node.settings()).await?;
         let (chain, events) = chain::start(config)?;
         let ending = node.ending.child_token();
-        *self.link.lock().expect("no holder panics") = Some(Link { chain: chain.clone(), ending: ending.clone() });
+        *self.link.lock().expect("no holder panics") =
+            Some(Link { chain: chain.clone(), ending: ending.clone() });
         self.watching.store(false, Ordering::Relaxed);
         self.watch(&chain).await?;
         node.tasks.spawn(follow::run(node.clone(), chain.clone(), events, ending.clone()));

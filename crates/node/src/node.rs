@@ -223,7 +223,8 @@ impl Parts {
         let config = peer_config(&self.settings, self.imported, self.read_only);
         let (outcomes, outcome) = mpsc::channel(OUTCOMES);
         let (store, network, identity) = (self.store.clone(), self.network.clone(), self.identity.clone());
-        let make = |now| Peer::new(config, identity, Kinds::default(), loaded, seed, now);
+        let kinds = Kinds::default().on(self.settings.network);
+        let make = |now| Peer::new(config, identity, kinds, loaded, seed, now);
         let (driver, handle) =
             Driver::new(store, network, self.book.clone(), self.idle.clone(), outcomes, make);
         Ok((driver, handle, outcome))

@@ -219,7 +219,7 @@ impl FeeArgs {
 }
 
 /// Parses `5000`, `5000sat` and `0.0001btc`.
-fn amount(text: &str) -> Result<AmountText, String> {
+pub(super) fn amount(text: &str) -> Result<AmountText, String> {
     let amount = domain::parse_amount(text).map_err(|error| error.to_string())?;
     Ok(AmountText(amount.to_sat()))
 }

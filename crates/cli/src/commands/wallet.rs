@@ -237,7 +237,7 @@ impl Context<'_> {
     }
 
     /// Waits, with a node of this command's own, until the wallet knows the newest block.
-    async fn caught_up(&self) -> Result<WalletStatus, Failure> {
+    pub(super) async fn caught_up(&self) -> Result<WalletStatus, Failure> {
         let enough =
             |answer: &Result<WalletStatus, ApiError>| !matches!(answer, Ok(it) if it.exists && !it.synced);
         Ok(self.session.ask_until(Request::Wallet(WalletCommand::Status), enough).await?)

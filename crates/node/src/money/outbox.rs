@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use treasury::wallet::Wallet;
 
-use super::fault;
+use super::{fault, records};
 use crate::{
     api::{ApiError, Event},
     node::Inner,
@@ -111,7 +111,11 @@ async fn publish(node: &Inner, record: &StoredRecord) -> Result<(), ApiError> {
         kinds::id::PAYMENT => {
             node.driver.publish(minicbor::decode::<Payment>(body).map_err(unreadable)?).await
         }
-        kinds::id::PAYOUT => node.driver.publish(minicbor::decode::<Payout>(body).map_err(unreadable)?).await,
+        kinds::id::PAYOUT => {
+            return records::publish(node, minicbor::decode::<Payout>(body).map_err(unreadable)?)
+                .await
+                .map(drop);
+        }
         kinds::id::THANKS => node.driver.publish(minicbor::decode::<Thanks>(body).map_err(unreadable)?).await,
         kind => Err(ApiError::new("record_kind", format!("records of kind {kind} belong to no payment"))),
     }

@@ -8,7 +8,7 @@ use treasury::wallet::{
     Coins, Draft, Keys, Passphrase, Payee, Speed, Spend, Wallet, Warning, parse_fee_rate,
 };
 
-use super::{Money, fault, purse::Purse};
+use super::{Money, fault, purse::Purse, tips};
 use crate::{
     api::{ApiError, Event, Fee, Sent},
     node::{Inner, random_bytes, unix_ms},
@@ -83,7 +83,7 @@ pub(super) async fn bump(node: &Arc<Inner>, txid: Txid, terms: Terms) -> Result<
         let (txid, created_ms) = (draft.txid().to_string(), unix_ms());
         Ok(match before {
             // What belonged to the old one belongs to the new one, the wish's name, too.
-            Some(before) => PaymentRow { txid, created_ms, ..before },
+            Some(before) => tips::moved(PaymentRow { txid, created_ms, ..before }, draft),
             None => PaymentRow {
                 txid,
                 wish: None,

@@ -1,0 +1,226 @@
+//! Payouts: what investors, collaborators and fans get, in one payment.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    Kind, PeerId,
+    bitcoin::{Amount, Txid},
+    kinds::{Due, NoteId, OfferId, Payee},
+};
+use tokio::time::{Instant, timeout_at};
+use treasury::{
+    paying::{self, Plan, PlanError, PlanLine},
+    wallet::{self, Chain, Coins, TxState},
+};
+
+use super::{
+    income,
+    ledgers::{self, Account},
+    offers,
+    pay::{self, Payment, Terms},
+    records,
+};
+use crate::{
+    api::{ApiError, Event, PaidOut, PayoutLine, Reward},
+    node::{Inner, random_bytes},
+};
+
+/// What a payment is called that pays out.
+const PURPOSE: &str = "payout";
+/// How long the wallet may take to see the block that the ledger ends with.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Pays what an offer owes, or exactly so much to its notes, and presents beside that.
+pub(super) async fn payout(
+    node: &Arc<Inner>,
+    offer: OfferId,
+    amount: Option<Amount>,
+    rewards: Vec<Reward>,
+    terms: Terms,
+) -> Result<PaidOut, ApiError> {
+    let (artist, _) = offers::find(node, &offer).await?;
+    check_own(node, artist)?;
+    if let Some(done) = done_before(node, &terms).await? {
+        return Ok(done);
+    }
+    let account = settled(node).await?;
+    let mut plan = Plan::default();
+    let owed = paying::Wish { offer: Some(offer), amount, ..paying::Wish::default() };
+    match account.ledger.plan(account.watch(), &owed) {
+        Ok(owed) => plan = owed,
+        Err(PlanError::NothingOwed) if !rewards.is_empty() => {}
+        Err(error) => return Err(error.into()),
+    }
+    if !rewards.is_empty() {
+        let wish =
+            paying::Wish { rewards: presents(node, rewards.clone()).await?, ..paying::Wish::default() };
+        plan.lines.extend(account.ledger.plan(account.watch(), &wish)?.lines);
+    }
+    carry_out(node, &account, plan, &rewards, terms).await
+}
+
+/// Gives an investment back: what came beyond the goal or too late, else all of one that has not earned yet.
+pub(super) async fn refund(node: &Arc<Inner>, note: NoteId, terms: Terms) -> Result<PaidOut, ApiError> {
+    if let Some(done) = done_before(node, &terms).await? {
+        return Ok(done);
+    }
+    let account = settled(node).await?;
+    let state = account.ledger.notes.get(&note).ok_or(PlanError::UnknownNote(note))?;
+    let plan = match (&state.payee, state.owed_refund()) {
+        (Payee::Script(script), due) if due > Amount::ZERO => {
+            if due < script.minimal_non_dust() {
+                return Err(PlanError::Dust(due).into());
+            }
+            let line = PlanLine { due: Due::Refund(note), script: script.clone(), amount: due };
+            Plan { lines: vec![line], ..Plan::default() }
+        }
+        _ => {
+            let wish = paying::Wish { declines: vec![note], ..paying::Wish::default() };
+            account.ledger.plan(account.watch(), &wish)?
+        }
+    };
+    carry_out(node, &account, plan, &[], terms).await
+}
+
+async fn carry_out(
+    node: &Arc<Inner>,
+    account: &Account,
+    plan: Plan,
+    rewards: &[Reward],
+    terms: Terms,
+) -> Result<PaidOut, ApiError> {
+    let lines = lines(node, account, &plan, rewards).await?;
+    let mut salts = Vec::new();
+    for _ in 0..plan.lines.len() {
+        salts.push(random_bytes()?);
+    }
+    let mut salts = salts.into_iter();
+    let salt = || salts.next().expect("there are no more records than lines");
+    let batch = plan.batch(&node.identity.id(), node.money.network, salt).ok_or(PlanError::NothingOwed)?;
+    for payout in &batch.payouts {
+        payout.check()?;
+    }
+    let payees = plan.lines.iter().map(|line| {
+        let address = income::address(node, &line.script)?;
+        Ok(wallet::Payee { address, amount: line.amount })
+    });
+    let dry_run = terms.dry_run;
+    let payment = Payment {
+        payees: payees.collect::<Result<_, ApiError>>()?,
+        data: Some(batch.root.payload()),
+        coins: Coins::First(wallet::Account::Income),
+        purpose: PURPOSE,
+        detail: serde_json::to_string(&lines).expect("lines are plain data"),
+        terms,
+        ..Payment::default()
+    };
+    let stored = batch.payouts.iter().map(records::stored).collect();
+    let sent = pay::pay(node, payment, |_| Ok(stored)).await?;
+    let carried = carried(&plan);
+    let warnings = sent.warnings.into_iter().chain(carried).collect();
+    Ok(PaidOut { txid: (!dry_run).then_some(sent.txid), fee_sat: sent.fee_sat, lines, warnings })
+}
+
+/// The payout that a wish has led to already.
+async fn done_before(node: &Inner, terms: &Terms) -> Result<Option<PaidOut>, ApiError> {
+    let Some(key) = &terms.key else { return Ok(None) };
+    let Some(row) = node.store.payment_of_wish(node.money.network.word(), key).await? else {
+        return Ok(None);
+    };
+    let damaged = |_| ApiError::new("wallet_damaged", "a payout's lines cannot be read");
+    let lines: Vec<PayoutLine> = serde_json::from_str(&row.detail).map_err(damaged)?;
+    let purse = node.money.purse.lock().await;
+    let entry = row.txid.parse().ok().and_then(|txid: Txid| purse.wallet().ok()?.entry(txid));
+    let fee_sat = entry.and_then(|entry| entry.fee).map_or(0, Amount::to_sat);
+    let warnings = vec!["this was paid before, and not again".to_owned()];
+    Ok(Some(PaidOut { txid: Some(row.txid), fee_sat, lines, warnings }))
+}
+
+/// The own money as of the wallet's newest block. While a payout waits for a block nothing else is paid out: what it
+/// pays would be paid twice.
+async fn settled(node: &Arc<Inner>) -> Result<Account, ApiError> {
+    let mut events = node.hub.listen();
+    let deadline = Instant::now() + PATIENCE;
+    let account = loop {
+        let account = ledgers::account(node, node.identity.id()).await?;
+        if node.money.purse.lock().await.wallet()?.tip().hash == account.ledger.tip.hash {
+            break account;
+        }
+        drop(account);
+        let changed = async { while !matches!(events.recv().await, Some(Event::WalletChanged) | None) {} };
+        if timeout_at(deadline, changed).await.is_err() {
+            return Err(ApiError::new("wallet_behind", "the wallet has not seen the newest block yet"));
+        }
+    };
+    let rows = node.store.payments(node.money.network.word(), false).await?;
+    let purse = node.money.purse.lock().await;
+    for row in rows.iter().filter(|row| row.purpose == PURPOSE) {
+        let entry = row.txid.parse().ok().and_then(|txid: Txid| purse.wallet().ok()?.entry(txid));
+        if let Some(TxState::Signed | TxState::Broadcast | TxState::Mempool) = entry.map(|entry| entry.state)
+        {
+            let message =
+                format!("the payout {} waits for a block: let it confirm before the next one", row.txid);
+            return Err(ApiError::new("payout_pending", message));
+        }
+    }
+    drop(purse);
+    Ok(account)
+}
+
+/// Where fans get their presents: at addresses that they published.
+async fn presents(node: &Inner, rewards: Vec<Reward>) -> Result<Vec<paying::Reward>, ApiError> {
+    let mut presents = Vec::new();
+    for Reward { peer, amount_sat } in rewards {
+        let script = income::draw(&records::book(node, peer).await?, Chain::Income)?;
+        presents.push(paying::Reward { script, amount: Amount::from_sat(amount_sat), payment: None });
+    }
+    Ok(presents)
+}
+
+async fn lines(
+    node: &Inner,
+    account: &Account,
+    plan: &Plan,
+    rewards: &[Reward],
+) -> Result<Vec<PayoutLine>, ApiError> {
+    let mut fans = rewards.iter();
+    let mut lines = Vec::new();
+    for PlanLine { due, script, amount } in &plan.lines {
+        let (note_id, peer, known) = match due {
+            Due::Earned(note) | Due::Refund(note) => (Some(*note), account.ledger.notes[note].investor, None),
+            Due::Split(offer, number) => {
+                let split = &account.ledger.offers[offer].offer.splits()[usize::from(*number)];
+                (None, split.peer.unwrap_or(account.book.artist), Some(split.name.clone()))
+            }
+            Due::Reward(_) => (None, fans.next().expect("each present is a fan's").peer, None),
+        };
+        let name = match known {
+            Some(name) => name,
+            None => records::name(node, peer).await?,
+        };
+        let address = income::address(node, script)?.to_string();
+        lines.push(PayoutLine { note_id, peer, name, address, sat: amount.to_sat() });
+    }
+    Ok(lines)
+}
+
+fn carried(plan: &Plan) -> Option<String> {
+    let sum: u64 = plan.carried.iter().map(|(_, amount)| amount.to_sat()).sum();
+    let count = plan.carried.len();
+    (sum > 0).then(|| {
+        format!("{sum} sat that are owed to {count} payees are too little to be sent now, and stay owed")
+    })
+}
+
+fn check_own(node: &Inner, artist: PeerId) -> Result<(), ApiError> {
+    match artist == node.identity.id() {
+        true => Ok(()),
+        false => Err(ApiError::new("offer_not_own", "only the artist whose offer it is can pay out")),
+    }
+}
+
+impl From<PlanError> for ApiError {
+    fn from(error: PlanError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}

@@ -1,0 +1,74 @@
+//! Signed records about money: an artist's book as it is known here, and what this node adds to its own.
+
+use domain::{
+    Kind, PeerId, Record, SlotId,
+    kinds::{id, in_money_log},
+};
+use treasury::paying::{Book, id_of};
+
+use crate::{api::ApiError, node::Inner};
+
+/// Records of one kind that are read for one question, the newest ones.
+const MAX_RECORDS: u32 = 100_000;
+
+/// Reads everything signed that concerns an artist's money.
+pub(super) async fn book(node: &Inner, artist: PeerId) -> Result<Book, ApiError> {
+    let mut records = Vec::new();
+    for kind in [id::INCOME, id::OFFER, id::PAYOUT] {
+        records.extend(node.store.records_of(&artist, kind, MAX_RECORDS).await?);
+    }
+    for kind in [id::NOTE, id::PAYMENT] {
+        records.extend(node.store.records_of_kind(kind, MAX_RECORDS).await?);
+    }
+    Ok(Book::read(artist, node.money.network, &records))
+}
+
+/// Reads all records of a kind that are about money of this network.
+pub(super) async fn bodies<K: Kind>(node: &Inner) -> Result<Vec<(Record, K)>, ApiError> {
+    let records = node.store.records_of_kind(K::ID, MAX_RECORDS).await?;
+    let read = records.into_iter().filter_map(|record| {
+        let body = record.read::<K>().ok().flatten()?;
+        (body.network() == Some(node.money.network)).then_some((record, body))
+    });
+    Ok(read.collect())
+}
+
+/// Reads what fills a slot, where it is of this kind and about money of this network.
+pub(super) async fn body<K: Kind>(node: &Inner, slot: &SlotId) -> Result<Option<(PeerId, K)>, ApiError> {
+    let Some(record) = node.store.record(slot).await? else { return Ok(None) };
+    let body = record.read::<K>().ok().flatten();
+    let body = body.filter(|body| body.network() == Some(node.money.network));
+    Ok(body.map(|body| (record.author, body)))
+}
+
+/// Signs a record and spreads it. One of the own money log names the one before, so that nobody misses it; what is
+/// there already stays as it is.
+pub(super) async fn publish<K: Kind + Send + 'static>(node: &Inner, body: K) -> Result<SlotId, ApiError> {
+    if !node.can_publish() {
+        return Err(ApiError::new("cannot_publish", "this identity does not sign here now"));
+    }
+    let me = node.identity.id();
+    let slot = id_of(&me, &body);
+    if !in_money_log(K::ID) {
+        node.driver.publish(body).await?;
+        return Ok(slot);
+    }
+    let _one = node.money.ledgers.log().await;
+    if node.store.record(&slot).await?.is_none() {
+        let head = book(node, me).await?.head();
+        node.driver.publish_after(body, head.into_iter().collect()).await?;
+    }
+    Ok(slot)
+}
+
+/// Encodes a record that is to be published with a payment.
+pub(super) fn stored<K: Kind>(body: &K) -> store::StoredRecord {
+    let body = minicbor::to_vec(body).expect("encoding into memory does not fail");
+    store::StoredRecord { kind: K::ID, body }
+}
+
+/// Names people; an id's beginning where no name is known.
+pub(super) async fn name(node: &Inner, peer: PeerId) -> Result<String, ApiError> {
+    let names = node.store.names(&[peer]).await?;
+    Ok(names.into_iter().next().map_or_else(|| peer.short().to_string(), |(_, name)| name))
+}

@@ -1,0 +1,228 @@
+//! Money between listeners and artists: real daemons on a real Bitcoin chain of their own.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::{fs, path::PathBuf, str::FromStr};
+
+use chain::testenv::{Bitcoind, Purse};
+use domain::bitcoin::{Address, Amount, Txid};
+use serde_json::{Value, json};
+use tests::{Daemon, Folder, arg};
+
+const PASSPHRASE: &str = "correct horse battery staple";
+/// What each wallet begins with.
+const FUNDS: u64 = 1_000_000;
+
+/// Writes the passphrase's file of a data folder.
+fn passphrase(folder: &Folder) -> PathBuf {
+    let path = folder.path().join("passphrase");
+    fs::write(&path, format!("{PASSPHRASE}\n")).unwrap();
+    path
+}
+
+/// Starts a daemon that asks one Bitcoin node and joins friends.
+fn daemon(folder: Folder, bitcoind: &Bitcoind, friends: &[&Daemon]) -> Daemon {
+    let peer = bitcoind.address().to_string();
+    let links: Vec<String> = friends.iter().map(|friend| friend.invite()).collect();
+    let mut args = vec!["--network", "regtest", "--bitcoin-peer", &peer];
+    args.extend(links.iter().flat_map(|link| ["--peer", link]));
+    folder.daemon(&args)
+}
+
+/// A daemon with a name and a wallet with [`FUNDS`], not in a block yet.
+fn member(name: &str, bitcoind: &Bitcoind, purse: &mut Purse, friends: &[&Daemon]) -> Daemon {
+    let daemon = daemon(Folder::new(), bitcoind, friends);
+    let file = passphrase(daemon.folder());
+    daemon.run(&["wallet", "create", "--words", "12", "--passphrase-file", arg(&file)]);
+    daemon.run(&["profile", "set", "--name", name]);
+    let address = daemon.run(&["wallet", "address"])["address"].as_str().unwrap().to_owned();
+    let script = Address::from_str(&address).unwrap().assume_checked().script_pubkey();
+    purse.pay(bitcoind, &script, Amount::from_sat(FUNDS));
+    daemon
+}
+
+fn unlock(daemon: &Daemon) {
+    let file = passphrase(daemon.folder());
+    daemon.run(&["wallet", "unlock", "--passphrase-file", arg(&file)]);
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_else(|| panic!("{key}: {value}")).to_owned()
+}
+
+fn list(value: &Value, key: &str) -> Vec<Value> {
+    value[key].as_array().unwrap_or_else(|| panic!("{key}: {value}")).clone()
+}
+
+fn sum(values: &[Value], key: &str) -> u64 {
+    values.iter().map(|value| value[key].as_u64().unwrap_or_else(|| panic!("{key}: {value}"))).sum()
+}
+
+/// Waits until the wallet has looked at the newest block.
+fn until_synced(daemon: &Daemon, bitcoind: &Bitcoind) {
+    let height = bitcoind.tip().height;
+    daemon.until("the newest block", |daemon| {
+        let status = daemon.run(&["wallet", "status"]);
+        (status["synced"] == true && status["height"] == height).then_some(())
+    });
+}
+
+fn until_in_mempool(daemon: &Daemon, bitcoind: &Bitcoind, txid: &str) {
+    let txid: Txid = txid.parse().unwrap();
+    daemon.until("the payment to arrive", |_| bitcoind.has_in_mempool(txid).then_some(()));
+}
+
+fn until_offer(daemon: &Daemon, offer: &str) -> Value {
+    daemon.until("the offer", |daemon| {
+        list(&daemon.run(&["offer", "list"]), "offers").into_iter().find(|one| one["offer_id"] == offer)
+    })
+}
+
+fn offer(artist: &Daemon, more: &[&str]) -> String {
+    let args = ["offer", "create", "--goal", "300000", "--share", "20", "--expiry", "2090-12-31"];
+    text(&artist.run(&[&args, more].concat()), "offer_id")
+}
+
+/// Mines what waits, and waits until every wallet has seen it.
+fn mine(bitcoind: &Bitcoind, daemons: &[&Daemon]) {
+    bitcoind.mine(1);
+    daemons.iter().for_each(|daemon| until_synced(daemon, bitcoind));
+}
+
+/// An audit, byte for byte.
+fn audit(daemon: &Daemon, artist: &str) -> String {
+    let output = daemon.folder().output(&["audit", artist]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Waits for an audit that lacks nothing.
+fn complete_audit(daemon: &Daemon, artist: &str, is_enough: impl Fn(&Value) -> bool) -> String {
+    daemon.until("a complete audit", |daemon| {
+        let text = audit(daemon, artist);
+        let audit: Value = serde_json::from_str(&text).unwrap();
+        (audit["status"] == "complete" && is_enough(&audit)).then_some(text)
+    })
+}
+
+#[test]
+fn listeners_pay_an_artist_who_is_away_and_anybody_recomputes_it() {
+    let bitcoind = Bitcoind::start();
+    let mut purse = Purse::fill(&bitcoind, 5);
+    let artist = member("Ada", &bitcoind, &mut purse, &[]);
+    let one = member("One", &bitcoind, &mut purse, &[&artist]);
+    let two = member("Two", &bitcoind, &mut purse, &[&artist, &one]);
+    let three = member("Three", &bitcoind, &mut purse, &[&artist, &one, &two]);
+    mine(&bitcoind, &[&artist, &one, &two, &three]);
+
+    // The offer is previewed, signed, and known to all when the artist goes.
+    let trial = ["--goal", "300000", "--share", "20", "--expiry", "2090-12-31", "--dry-run"];
+    let trial = artist.run(&[&["offer", "create"][..], &trial].concat());
+    assert_eq!(trial["offer_id"], Value::Null);
+    assert!(list(&trial, "example").iter().all(|it| {
+        it["income_sat"].as_u64() == Some(sum(&[it.clone()], "investors_sat") + sum(&[it.clone()], "artist_sat"))
+    }));
+    assert!(list(&artist.run(&["offer", "list"]), "offers").is_empty());
+    let offer = offer(&artist, &["--title", "A record"]);
+    for listener in [&one, &two, &three] {
+        assert_eq!(until_offer(listener, &offer)["goal_sat"], 300_000);
+    }
+    let ada = artist.id().to_owned();
+    let away = artist.stop();
+
+    // They invest, and tip when that is in a block, so that the tips are income after the investments.
+    let mut notes = Vec::new();
+    for listener in [&one, &two, &three] {
+        let trial = listener.run(&["invest", &offer, "100000", "--dry-run"]);
+        assert!(trial["warnings"][0].as_str().unwrap().contains("lose all"), "{trial}");
+        assert_eq!((&trial["txid"], &trial["cap_sat"]), (&Value::Null, &json!(150_000)));
+        let invested = listener.run(&["invest", &offer, "0.001btc", "--yes"]);
+        until_in_mempool(listener, &bitcoind, &text(&invested, "txid"));
+        notes.push(text(&invested, "note_id"));
+    }
+    assert_eq!(list(&one.run(&["notes"]), "notes")[0]["status"], "pending");
+    mine(&bitcoind, &[&one, &two, &three]);
+    assert_eq!(one.fail(&["invest", &offer, "5000"]), "offer_full");
+    for listener in [&one, &two, &three] {
+        let tipped = listener.run(&["tip", &ada, "50000", "--memo", "for the road"]);
+        until_in_mempool(listener, &bitcoind, &text(&tipped, "txid"));
+    }
+    mine(&bitcoind, &[&one, &two, &three]);
+
+    // The chain takes three blocks back, and brings all of it again.
+    bitcoind.mine(1);
+    bitcoind.reorganise(3);
+    for listener in [&one, &two, &three] {
+        until_synced(listener, &bitcoind);
+        assert_eq!(list(&listener.run(&["notes"]), "notes")[0]["status"], "pending");
+    }
+    one.until("the payments to wait again", |_| {
+        (bitcoind.rpc("getrawmempool", json!([])).as_array().unwrap().len() >= 6).then_some(())
+    });
+    mine(&bitcoind, &[&one, &two, &three]);
+
+    // The artist comes back and sees who did what.
+    let artist = daemon(away, &bitcoind, &[&one, &two, &three]);
+    until_synced(&artist, &bitcoind);
+    let tips = artist.until("three tips", |artist| {
+        let tips = list(&artist.run(&["tips"]), "payments");
+        (tips.len() == 3 && tips.iter().all(|tip| tip["confirmations"] == 1)).then_some(tips)
+    });
+    assert_eq!(sum(&tips, "amount_sat"), 150_000);
+    artist.run(&["thank", &text(&tips[0], "payment_id"), "It means a lot."]);
+    let shown = artist.until("three notes", |artist| {
+        let shown = artist.run(&["offer", "show", &offer]);
+        (list(&shown, "notes").len() == 3).then_some(shown)
+    });
+    assert_eq!(shown["raised_sat"], 300_000);
+
+    // One more tip, which is seen while it waits for its block.
+    let tipped = two.run(&["tip", &ada, "50000"]);
+    artist.until("a tip without a block", |artist| {
+        let tips = list(&artist.run(&["tips"]), "payments");
+        tips.iter().any(|tip| tip["txid"] == tipped["txid"] && tip["confirmations"] == 0).then_some(())
+    });
+    assert_eq!(artist.run(&["income"])["pending_sat"], 50_000);
+    mine(&bitcoind, &[&artist, &one, &two, &three]);
+    let income = artist.run(&["income"]);
+    assert_eq!(income["confirmed_sat"], 200_000);
+    assert_eq!(sum(&list(&income, "supporters"), "sat"), 200_000);
+    assert_eq!(sum(&list(&income, "days"), "sat"), 200_000);
+
+    // All that is owed is shown, then paid with one payment.
+    let owed = artist.run(&["offer", "show", &offer])["owed_sat"].as_u64().unwrap();
+    assert!(owed > 0, "the tips came after the notes");
+    unlock(&artist);
+    let trial = artist.run(&["payout", &offer, "--dry-run"]);
+    assert_eq!((list(&trial, "lines").len(), sum(&list(&trial, "lines"), "sat")), (3, owed));
+    let paid = artist.run(&["payout", &offer]);
+    assert_eq!(sum(&list(&paid, "lines"), "sat"), owed);
+    assert_eq!(artist.fail(&["payout", &offer]), "payout_pending");
+    until_in_mempool(&artist, &bitcoind, &text(&paid, "txid"));
+    mine(&bitcoind, &[&artist, &one, &two, &three]);
+    assert_eq!(artist.fail(&["payout", &offer]), "nothing_owed");
+    for (listener, note) in [&one, &two, &three].into_iter().zip(&notes) {
+        let own = listener.until("what was paid back", |listener| {
+            list(&listener.run(&["notes"]), "notes").into_iter().find(|own| own["paid_sat"].as_u64() > Some(0))
+        });
+        assert_eq!((&own["note_id"], &own["status"]), (&json!(note), &json!("active")));
+    }
+    let thanked = list(&one.run(&["tips"]), "payments").into_iter().chain(list(&two.run(&["tips"]), "payments"));
+    assert!(thanked.chain(list(&three.run(&["tips"]), "payments")).any(|tip| tip["thanks"] == "It means a lot."));
+
+    // Somebody who was never there recomputes the same, byte for byte; and all of them do after a restart.
+    let all_paid = |audit: &Value| sum(&list(audit, "notes"), "paid_sat") == owed;
+    let fresh = daemon(Folder::new(), &bitcoind, &[&one]);
+    let audited = complete_audit(&fresh, &ada, all_paid);
+    let read: Value = serde_json::from_str(&audited).unwrap();
+    assert_eq!((&read["artist_id"], list(&read, "notes").len()), (&json!(ada), 3));
+    assert_eq!(sum(&list(&read, "notes"), "owed_sat"), 0);
+    for daemon in [&artist, &one, &two, &three] {
+        assert_eq!(complete_audit(daemon, &ada, all_paid), audited);
+    }
+    let folders: Vec<Folder> = [artist, one, two, three, fresh].map(Daemon::stop).into();
+    let again: Vec<Daemon> = folders.into_iter().map(|folder| daemon(folder, &bitcoind, &[])).collect();
+    for daemon in &again {
+        assert_eq!(complete_audit(daemon, &ada, all_paid), audited);
+    }
+    assert_eq!(list(&again[1].run(&["notes"]), "notes")[0]["note_id"], json!(notes[0]));
+}
