@@ -23,6 +23,9 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Look after it", &["status", "stats", "config", "identity", "doctor", "bench", "completions", "man"]),
 ];
 
+/// Usages up to this many characters have what they do in one column; a longer one is followed by it.
+const WIDEST: usize = 40;
+
 const EXAMPLES: &str = "\
 Examples:
   musicdao daemon                                run a node; then in another terminal:
@@ -92,7 +95,8 @@ fn list(root: &Command) -> String {
         let commands = names.iter().flat_map(|name| leaves(root.find_subcommand(name)));
         (heading, commands.collect::<Vec<_>>())
     });
-    let width = groups.iter().flat_map(|(_, lines)| lines).map(|(usage, _)| usage.len()).max().unwrap_or(0);
+    let widths = groups.iter().flat_map(|(_, lines)| lines).map(|(usage, _)| usage.len());
+    let width = widths.filter(|width| *width <= WIDEST).max().unwrap_or(0);
     groups.iter().fold(String::new(), |mut text, (heading, lines)| {
         let _ = writeln!(text, "{heading}:");
         for (usage, about) in lines {
