@@ -1,4 +1,5 @@
 //! The wallet beside Bitcoin Core's daemon: the node judges what the wallet signs, and finds the same addresses and coins.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
 use chain::testenv::{Bitcoind, Purse, nobody};
 use domain::{
@@ -97,12 +98,9 @@ fn fee(entry: &serde_json::Value) -> Amount {
 }
 
 #[test]
-fn a_real_node_takes_what_the_wallet_signs() {
+fn a_payment_is_replaced_mined_undone_and_mined_again() {
     let mut world = World::new();
     world.fund((Chain::Receive, 0), 1_000_000);
-    world.fund((Chain::Income, 531), 300_000);
-    world.fund((Chain::Principal, 999), 200_000);
-    assert_eq!(world.wallet.balance().total.confirmed, Amount::from_sat(1_500_000));
 
     // Several payees and data, then the same again at a higher fee.
     let mut wish = spend(
@@ -135,6 +133,15 @@ fn a_real_node_takes_what_the_wallet_signs() {
     }
     world.mine();
     assert_eq!(world.state(fast.compute_txid()), TxState::Confirmed(1));
+}
+
+#[test]
+fn income_a_child_and_all_that_is_left_are_spent() {
+    let mut world = World::new();
+    world.fund((Chain::Receive, 0), 1_000_000);
+    world.fund((Chain::Income, 531), 300_000);
+    world.fund((Chain::Principal, 999), 200_000);
+    assert_eq!(world.wallet.balance().total.confirmed, Amount::from_sat(1_500_000));
 
     // Income alone, with its change to the private account.
     let wish = Spend {

@@ -38,7 +38,7 @@ impl Attempts {
     /// [`TooManyAttempts`] says for how long not.
     pub fn check(&self, now_ms: u64) -> Result<(), TooManyAttempts> {
         // A clock that was set back must lock nobody out for longer than the wait.
-        let passed = now_ms.checked_sub(self.last_ms).unwrap_or(0);
+        let passed = now_ms.saturating_sub(self.last_ms);
         match self.wait_ms().checked_sub(passed) {
             None | Some(0) => Ok(()),
             Some(wait_ms) => Err(TooManyAttempts { wait_ms }),

@@ -1,6 +1,5 @@
 //! What happened, newest first.
 
-use bdk_wallet::chain::tx_graph::CalculateFeeError;
 use domain::bitcoin::{Amount, SignedAmount, Transaction, Txid};
 
 use super::{
@@ -210,10 +209,7 @@ impl Wallet {
     }
 
     fn fee(&self, tx: &Transaction) -> Option<Amount> {
-        match self.graph.calculate_fee(tx) {
-            Ok(fee) => Some(fee),
-            Err(CalculateFeeError::MissingTxOut(_) | CalculateFeeError::NegativeFee(_)) => None,
-        }
+        self.graph.calculate_fee(tx).ok()
     }
 
     fn net(&self, tx: &Transaction, account: Option<Account>) -> SignedAmount {

@@ -17,7 +17,7 @@ use domain::{
 };
 
 use super::{
-    Accounts, Balance, Chain, ChangeSet, Coin, Draft, DraftId, MAX_INDEX, Request, WalletError,
+    Accounts, Balance, Chain, ChangeSet, Coin, Draft, DraftId, MAX_INDEX, WalletError,
     blocks::{Blocks, Changes},
     changes::{Sent, Stage},
     keys,
@@ -318,11 +318,6 @@ impl Wallet {
         }
         self.set_locked(coin, locked);
         Ok(())
-    }
-
-    /// Returns the link that asks for money at an address of the wallet's.
-    pub fn request(&self, address: Address) -> Request {
-        Request::to(address)
     }
 
     /// Returns a transaction that the wallet knows.

@@ -27,7 +27,7 @@ fn a_big_wallet_answers_at_once() {
     let script = world.wallet.fresh_address().1.script_pubkey();
     let tx = world.foreign(&[(script, 10_000)]);
     time("a block with a payment, to balance", &mut || {
-        world.mine(&[tx.clone()]);
+        world.mine(std::slice::from_ref(&tx));
         assert_eq!(world.wallet.balance().total.confirmed, sats(u64::from(TRANSACTIONS + 1) * 10_000));
     });
     time("first page", &mut || assert_eq!(world.wallet.history(0, 50).entries.len(), 50));

@@ -16,7 +16,7 @@ fn a_payment_is_pending_then_confirmed_then_settled() {
     assert!(world.wallet.unconfirmed(&tx, world.now), "it may be told more than once");
     assert_eq!(world.wallet.balance().total, Sum { pending: sats(5_000), ..Sum::default() });
     assert_eq!(world.state(tx.compute_txid()), TxState::Mempool);
-    assert_eq!(world.mine(&[tx.clone()]), [tx.compute_txid()]);
+    assert_eq!(world.mine(std::slice::from_ref(&tx)), [tx.compute_txid()]);
     assert_eq!(world.wallet.balance().total, Sum { confirmed: sats(5_000), ..Sum::default() });
     for depth in 1..=SETTLED {
         assert_eq!(world.state(tx.compute_txid()), TxState::Confirmed(depth));
@@ -119,7 +119,7 @@ fn a_reorganisation_of_six_blocks_drops_a_payment_and_another_brings_it_back() {
     assert_eq!(shown(&world.reloaded()), shown(&world.wallet));
 
     world.mine_empty(3);
-    world.mine(&[payment.clone()]);
+    world.mine(std::slice::from_ref(&payment));
     world.mine(&[income]);
     world.keep();
     assert_eq!(world.wallet.balance(), before);

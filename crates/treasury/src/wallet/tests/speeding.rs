@@ -30,7 +30,7 @@ fn an_own_payment_is_replaced_by_itself_with_a_higher_fee() {
     assert_eq!(world.state(slow.compute_txid()), TxState::Replaced { by: fast.compute_txid() });
     world.keep();
     assert_eq!(shown(&world.reloaded()), shown(&world.wallet));
-    world.mine(&[fast.clone()]);
+    world.mine(std::slice::from_ref(&fast));
     assert_eq!(world.state(fast.compute_txid()), TxState::Confirmed(1));
     assert_eq!(world.state(slow.compute_txid()), TxState::Replaced { by: fast.compute_txid() });
     refuses(&world, fast.compute_txid(), 20, "bump_impossible");
@@ -45,7 +45,7 @@ fn the_old_one_may_win_all_the_same() {
     let slow = world.send(&draft);
     let faster = world.wallet.prepare_bump(slow.compute_txid(), rate(10), [7; 32], world.now).unwrap();
     let fast = world.send(&faster);
-    world.mine(&[slow.clone()]);
+    world.mine(std::slice::from_ref(&slow));
     assert_eq!(world.state(slow.compute_txid()), TxState::Confirmed(1));
     assert_eq!(world.state(fast.compute_txid()), TxState::Replaced { by: slow.compute_txid() });
     assert_eq!(world.wallet.outbox(), []);
@@ -130,7 +130,7 @@ fn a_follower_of_what_was_replaced_is_void_with_it() {
     let mut twin = World::with_coins(NET, &[100_000]);
     let rival = twin.prepare(&pay(NET, 70_000)).unwrap();
     let rival = twin.send(&rival);
-    world.mine(&[rival.clone()]);
+    world.mine(std::slice::from_ref(&rival));
     let by = rival.compute_txid();
     assert_eq!(world.state(follower.0.compute_txid()), TxState::Conflicted { by });
     assert_eq!(world.state(follower.1.compute_txid()), TxState::Conflicted { by });
