@@ -224,7 +224,7 @@ fn an_invite_that_was_cut_or_mistyped_is_refused() {
 #[test]
 fn people_are_told_what_is_waited_for_and_where_else_to_look() {
     let (_folder, data) = folder();
-    let output = command(&data).args(["--wait", "1.5", "releases"]).output().unwrap();
+    let output = command(&data).args(["--wait", "4", "releases"]).output().unwrap();
     let notes = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && notes.contains("waiting up to"), "{notes}");
     assert!(said(&data, &["releases", "--tag", "jazz"]).0.contains("No release known here fits"));
