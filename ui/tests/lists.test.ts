@@ -24,6 +24,30 @@ describe('a long list', () => {
     expect(paged.at(70_000)).toBeUndefined();
   });
 
+  it('passes by what nobody looks at any more, and keeps only what is near', async () => {
+    const waiting: (() => void)[] = [];
+    const asked: number[] = [];
+    const paged = new Paged<number>(async (offset, limit) => {
+      asked.push(offset);
+      await new Promise<void>((go) => waiting.push(go));
+      return { items: Array.from({ length: limit }, (_, place) => offset + place), total: 100_000 };
+    });
+    for (let first = 0; first < 90_000; first += 1_000) paged.need(first, first + 30);
+    expect(asked).toEqual([0, 1_000]);
+    waiting.splice(0).forEach((go) => go());
+    await vi.waitFor(() => expect(asked).toEqual([0, 1_000, 89_000]));
+    waiting.splice(0).forEach((go) => go());
+    await vi.waitFor(() => expect(paged.at(89_007)).toBe(89_007));
+    for (let first = 0; first < 10_000; first += 100) {
+      paged.need(first, first + 30);
+      await vi.waitFor(() => expect(waiting.length + Number(paged.at(first) !== undefined)).toBeGreaterThan(0));
+      waiting.splice(0).forEach((go) => go());
+      await vi.waitFor(() => expect(paged.at(first)).toBe(first));
+    }
+    expect(paged.at(0), 'far away by now').toBeUndefined();
+    expect(paged.at(9_900)).toBe(9_900);
+  });
+
   it('keeps showing what was there until its successor is here', async () => {
     const { paged, change } = list(300);
     paged.need(0, 30);

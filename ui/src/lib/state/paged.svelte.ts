@@ -2,6 +2,10 @@ import { Failure } from '../backend';
 
 /** Items asked for at once. */
 const PAGE = 100;
+/** Pages fetched at once: who scrolls fast passes by what would only be thrown away. */
+const AT_ONCE = 2;
+/** Pages kept; what is far from the seen part goes first. */
+const MOST_PAGES = 64;
 
 interface Page<T> {
   items: T[];
@@ -15,6 +19,7 @@ export class Paged<T> {
   #items = $state.raw<Map<number, T[]>>(new Map());
   #asked = new Set<number>();
   #turn = 0;
+  #loading = 0;
   #first = 0;
   #end = PAGE;
   #fetch: (offset: number, limit: number) => Promise<Page<T>>;
@@ -31,6 +36,7 @@ export class Paged<T> {
   need = (first: number, end: number): void => {
     [this.#first, this.#end] = [first, end];
     for (let page = Math.floor(first / PAGE); page * PAGE < Math.max(end, 1); page += 1) {
+      if (this.#loading >= AT_ONCE) return;
       if (!this.#asked.has(page)) void this.#load(page);
     }
   };
@@ -56,19 +62,33 @@ export class Paged<T> {
 
   async #load(page: number): Promise<void> {
     const turn = this.#turn;
+    this.#loading += 1;
     this.#asked.add(page);
     try {
       const { items, total } = await this.#fetch(page * PAGE, PAGE);
       if (turn !== this.#turn) return;
       const stale = [...this.#items].filter(([known]) => this.#asked.has(known));
-      this.#items = new Map([...stale, [page, items]]);
+      this.#items = new Map([...this.#near(stale), [page, items]]);
       this.count = total;
       this.failure = undefined;
     } catch (thrown) {
       if (turn !== this.#turn) return;
       this.#asked.delete(page);
       this.failure = Failure.from(thrown);
+    } finally {
+      this.#loading -= 1;
+      // What is seen by now, wherever that is; a failure is tried again when somebody moves or asks.
+      if (!this.failure) this.need(this.#first, this.#end);
     }
+  }
+
+  /** The pages that stay: the nearest to what is seen. */
+  #near(pages: [number, T[]][]): [number, T[]][] {
+    if (pages.length < MOST_PAGES) return pages;
+    const seen = this.#first / PAGE;
+    const near = pages.sort(([one], [other]) => Math.abs(one - seen) - Math.abs(other - seen));
+    for (const [page] of near.splice(MOST_PAGES - 1)) this.#asked.delete(page);
+    return near;
   }
 }
 
