@@ -108,7 +108,7 @@ fn believed(
     let claims = if by_payer.is_empty() { claims.iter().collect() } else { by_payer };
     let authors: BTreeSet<PeerId> = claims.iter().map(|(_, payment)| payment.author).collect();
     let sum = claims.iter().try_fold(Amount::ZERO, |sum, (_, it)| sum.checked_add(it.body.amount));
-    let attested = claims.iter().all(|claim| attested(claim));
+    let attested = claims.iter().all(attested);
     let fits = sum.is_some_and(|sum| sum <= value) && (authors.len() == 1 || attested);
     if fits { claims.iter().map(|(id, _)| *id).collect() } else { Vec::new() }
 }
