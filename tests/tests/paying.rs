@@ -1,12 +1,12 @@
 //! Money between listeners and artists: real daemons on a real Bitcoin chain of their own.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{fs, path::PathBuf, str::FromStr};
+use std::{fs, path::PathBuf, process::Command, str::FromStr};
 
 use chain::testenv::{Bitcoind, Purse};
 use domain::bitcoin::{Address, Amount, Txid};
 use serde_json::{Value, json};
-use tests::{Daemon, Folder, arg};
+use tests::{Daemon, Folder, arg, musicdao};
 
 const PASSPHRASE: &str = "correct horse battery staple";
 /// What each wallet begins with.
@@ -225,4 +225,89 @@ fn listeners_pay_an_artist_who_is_away_and_anybody_recomputes_it() {
         assert_eq!(complete_audit(daemon, &ada, all_paid), audited);
     }
     assert_eq!(list(&again[1].run(&["notes"]), "notes")[0]["note_id"], json!(notes[0]));
+}
+
+#[test]
+fn what_cannot_be_kept_is_refused_before_anything_is_paid() {
+    let bitcoind = Bitcoind::start();
+    let mut purse = Purse::fill(&bitcoind, 2);
+    let artist = member("Ada", &bitcoind, &mut purse, &[]);
+    let listener = member("One", &bitcoind, &mut purse, &[&artist]);
+    mine(&bitcoind, &[&artist, &listener]);
+    let create = |more: &[&str]| artist.fail(&[&["offer", "create"], more].concat());
+    let day = ["--expiry", "2090-12-31"];
+    assert_eq!(create(&[&["--goal", "300000", "--share", "101"], &day[..]].concat()), "record_body");
+    assert_eq!(create(&[&["--goal", "100", "--share", "10"], &day[..]].concat()), "record_body");
+    assert_eq!(create(&["--goal", "300000", "--share", "10", "--expiry", "2020-12-31"]), "offer_expired");
+
+    let offer = offer(&artist, &[]);
+    until_offer(&listener, &offer);
+    assert_eq!(listener.fail(&["invest", &offer, "300001"]), "amount_above_goal");
+    assert_eq!(artist.fail(&["invest", &offer, "1000"]), "payee_self");
+    assert_eq!(artist.fail(&["tip", artist.id(), "1000"]), "payee_self");
+    assert_eq!(listener.fail(&["tip", &"ab".repeat(32), "5000"]), "artist_not_payable");
+    assert_eq!(listener.fail(&["invest", &"cd".repeat(32), "5000"]), "offer_unknown");
+    assert_eq!(listener.fail(&["payout", &offer]), "offer_not_own");
+
+    // An investment that is declined goes back whole.
+    let invested = listener.run(&["invest", &offer, "100000"]);
+    until_in_mempool(&listener, &bitcoind, &text(&invested, "txid"));
+    mine(&bitcoind, &[&artist, &listener]);
+    let note = text(&invested, "note_id");
+    artist.until("the note", |artist| {
+        (list(&artist.run(&["offer", "show", &offer]), "notes").len() == 1).then_some(())
+    });
+    let refund = artist.run(&["refund", &note]);
+    assert_eq!(sum(&list(&refund, "lines"), "sat"), 100_000);
+    until_in_mempool(&artist, &bitcoind, &text(&refund, "txid"));
+    mine(&bitcoind, &[&artist, &listener]);
+    listener.until("the investment to be back", |listener| {
+        (list(&listener.run(&["notes"]), "notes")[0]["status"] == "refunded").then_some(())
+    });
+
+    // Without any Bitcoin node the offers are still there, and it is said why amounts are not of now.
+    drop(bitcoind);
+    let offers = listener.run(&["offer", "list"]);
+    assert_eq!(list(&offers, "offers").len(), 1);
+    assert!(!text(&offers, "waiting").is_empty());
+    assert_eq!(listener.fail(&["audit", artist.id()]), "bitcoin_no_peer");
+}
+
+#[test]
+fn a_tip_is_paid_once_although_the_process_dies() {
+    let bitcoind = Bitcoind::start();
+    let mut purse = Purse::fill(&bitcoind, 2);
+    let artist = member("Ada", &bitcoind, &mut purse, &[]);
+    let mut listener = member("One", &bitcoind, &mut purse, &[&artist]);
+    mine(&bitcoind, &[&artist, &listener]);
+    offer(&artist, &[]);
+    listener.until("somebody to pay", |listener| {
+        (!list(&listener.run(&["offer", "list"]), "offers").is_empty()).then_some(())
+    });
+    for place in ["signed", "kept", "published", "sent"] {
+        let peer = bitcoind.address().to_string();
+        let mut command = Command::new(musicdao());
+        command.env("MUSICDAO_TEST_DIE_AT", place);
+        let alone = ["--no-dht", "--no-mdns", "--listen", "127.0.0.1:0", "--bitcoin-peer", &peer];
+        let dying = listener.stop().daemon_with(command, &alone);
+        until_synced(&dying, &bitcoind);
+        let file = passphrase(dying.folder());
+        let tip = ["tip", artist.id(), "20000", "--key", place, "--passphrase-file", arg(&file)];
+        // It dies before or after it answers.
+        let _ = dying.folder().output(&tip);
+        let (code, folder) = dying.ended();
+        assert_eq!(code, None, "{place}: it was not killed");
+        listener = daemon(folder, &bitcoind, &[&artist]);
+        until_synced(&listener, &bitcoind);
+        let tipped = listener.run(&tip);
+        until_in_mempool(&listener, &bitcoind, &text(&tipped, "txid"));
+        assert_eq!(bitcoind.rpc("getrawmempool", json!([])).as_array().unwrap().len(), 1, "{place}");
+        mine(&bitcoind, &[&artist, &listener]);
+    }
+    let tips = artist.until("four tips", |artist| {
+        let tips = list(&artist.run(&["tips"]), "payments");
+        (tips.len() == 4).then_some(tips)
+    });
+    assert_eq!(sum(&tips, "amount_sat"), 80_000);
+    assert_eq!(artist.run(&["income"])["confirmed_sat"], 80_000);
 }
