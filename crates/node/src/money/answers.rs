@@ -261,7 +261,9 @@ impl Money {
     pub(super) async fn fee_rates(&self, node: &Arc<Inner>) -> Result<FeeRates, ApiError> {
         let chain = self.connect(node).await?;
         let estimate = timeout(FEES_PATIENCE, chain.fee_rates()).await;
-        estimate.ok().and_then(Result::ok).ok_or_else(|| {
+        // Where nothing is known of the chain yet, what comes back is a guess.
+        let known = |rates: &FeeRates| rates.blocks > 0 || chain.status().peers > 0;
+        estimate.ok().and_then(Result::ok).filter(known).ok_or_else(|| {
             let message = "no Bitcoin node answers, so what a payment costs now is not known; give a fee rate of your own";
             ApiError::new("bitcoin_no_peer", message)
         })
