@@ -199,7 +199,7 @@ describe('the wallet', () => {
   it('lists payments with their state, takes a word for one and speeds one up', async () => {
     at('#/wallet');
     render(Wallet);
-    await userEvent.click(await screen.findByRole('button', { name: 'Details of Tip' }));
+    await userEvent.click(await screen.findByRole('button', { name: /^Tip/ }));
     expect(screen.getAllByText('Waiting for a block').length).toBeGreaterThan(0);
     await userEvent.type(screen.getByLabelText('Your word for it'), 'for the encore{Tab}');
     await waitFor(() => expect(told('wallet', 'label')).toMatchObject([{ of: 'aa11', label: 'for the encore' }]));

@@ -150,7 +150,6 @@ export const money = {
     purposes: { tip: 'Tip', tips: 'Tips', investment: 'Investment', payout: 'Payout', refund: 'Given back', send: 'Payment' },
     received: 'Received',
     sent: 'Sent',
-    details: (name: string) => `Details of ${name}`,
     label: 'Your word for it',
     labelHint: 'For example: rent of the rehearsal room',
     id: 'Transaction',

@@ -152,7 +152,6 @@ export const money: Messages['money'] = {
     purposes: { tip: 'Fooi', tips: 'Fooien', investment: 'Investering', payout: 'Uitbetaling', refund: 'Teruggegeven', send: 'Betaling' },
     received: 'Ontvangen',
     sent: 'Betaald',
-    details: (name) => `Details van ${name}`,
     label: 'Jouw woord ervoor',
     labelHint: 'Bijvoorbeeld: huur van de oefenruimte',
     id: 'Transactie',
