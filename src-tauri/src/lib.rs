@@ -2,7 +2,6 @@
 //! but what belongs to windows.
 
 mod link;
-mod news;
 mod page;
 
 #[cfg(desktop)]
@@ -12,7 +11,7 @@ mod platform;
 #[path = "mobile.rs"]
 mod platform;
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, path::PathBuf};
 
 use link::Link;
 use node::{
@@ -21,10 +20,11 @@ use node::{
 };
 use page::{Message, Page, Words};
 use tauri::{
-    AppHandle, Manager, RunEvent, State, Webview,
+    AppHandle, Manager, RunEvent, State, Url, Webview,
     ipc::{Channel, Response as Bytes},
     webview::{PageLoadEvent, PageLoadPayload},
 };
+use tauri_plugin_fs::{FsExt, OpenOptions};
 use tracing_subscriber::EnvFilter;
 
 /// What is logged where `RUST_LOG` does not say.
@@ -44,9 +44,10 @@ pub fn run() {
         .plugin(tauri_plugin_clipboard_manager::init())
         .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_dialog::init())
+        .plugin(tauri_plugin_fs::init())
         .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_opener::init())
-        .invoke_handler(tauri::generate_handler![rpc, asset, listen, say, quit])
+        .invoke_handler(tauri::generate_handler![rpc, asset, bring, listen, say, quit])
         .on_page_load(show)
         .setup(|app| {
             app.manage(Page::default());
@@ -73,6 +74,20 @@ async fn rpc(link: State<'_, Link>, request: Request) -> Result<Response, ApiErr
 #[tauri::command]
 async fn asset(link: State<'_, Link>, name: String, size: AssetSize) -> Result<Bytes, ApiError> {
     Ok(Bytes::new(link.api().await?.asset(name.parse()?, size).await?.bytes.to_vec()))
+}
+
+/// Copies a file that the system only lends, as Android does, to where the node can read it.
+#[tauri::command]
+async fn bring(app: AppHandle, link: State<'_, Link>, uri: Url) -> Result<PathBuf, ApiError> {
+    let refused = |why: String| ApiError::new("file_unreadable", format!("{uri} cannot be read: {why}"));
+    if uri.scheme() != "content" {
+        return Err(refused("it is not lent".to_owned()));
+    }
+    let mut reading = OpenOptions::new();
+    reading.read(true);
+    let file = app.fs().open(uri.clone(), reading).map_err(|error| refused(error.to_string()))?;
+    let name = uri.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or("file");
+    link.here().await?.bring(name, file).await
 }
 
 /// Tells the page from now on what happens, in place of the page before it.

@@ -133,6 +133,32 @@ pub async fn fill(node: &NodeHandle, tracks: u32, seed: u64) -> Result<(), ApiEr
     Ok(())
 }
 
+/// Lists so many private files that are nowhere on the disk: rows to scroll through.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_files(node: &NodeHandle, count: u32) -> Result<(), ApiError> {
+    for number in 0..count {
+        let file = store::LocalFile {
+            path: format!("/music/{number}.flac"),
+            size: 30_000_000,
+            modified: 0,
+            title: format!("Song {number}"),
+            artist: format!("Artist {}", number / 100),
+            album: format!("Album {}", number / 10),
+            number: u16::try_from(number % 10).ok(),
+            duration_ms: 200_000,
+            codec: None,
+            sample_rate: 44_100,
+            channels: 2,
+            loudness: None,
+            peak: None,
+        };
+        node.inner.store.add_file(&file, u64::from(number)).await?;
+    }
+    Ok(())
+}
+
 /// The n-th query, as typed so far, that fits a catalogue filled with the seed.
 pub fn query(seed: u64, n: u64) -> String {
     store::bench::query(seed, n)

@@ -9,7 +9,11 @@ use std::{
 
 use data_encoding::HEXLOWER;
 
-use crate::{api::ApiError, folder, node::random_bytes};
+use crate::{
+    api::ApiError,
+    folder,
+    node::{NodeHandle, random_bytes},
+};
 
 /// The folder in the data folder.
 const FOLDER: &str = "drafts";
@@ -19,6 +23,8 @@ pub(crate) const MAX_FILE: u64 = 2 << 30;
 pub(crate) const MAX_TOTAL: u64 = 8 << 30;
 /// Most files of all drafts together.
 pub(crate) const MAX_FILES: usize = 2_000;
+/// First bytes by which a file's kind is judged.
+const HEAD: u64 = 16;
 /// Longest name of a file, in bytes, that every file system takes.
 const MAX_NAME: usize = 200;
 
@@ -108,6 +114,53 @@ impl Drafts {
             }
         }
         Ok(room)
+    }
+}
+
+impl NodeHandle {
+    /// Copies a file that the system only lends to where it can be looked into and published. Without an ending its name
+    /// gets one by its first bytes. It goes as uploads do.
+    ///
+    /// # Errors
+    /// `drafts_full`, `upload_too_large` and those of the disk.
+    pub async fn bring(&self, name: &str, from: fs::File) -> Result<PathBuf, ApiError> {
+        let (drafts, name) = (self.inner.drafts.clone(), name.to_owned());
+        let copying = tokio::task::spawn_blocking(move || {
+            let mut room = drafts.room()?;
+            room.file()?;
+            let mut head = Vec::new();
+            (&from).take(HEAD).read_to_end(&mut head)?;
+            let named = match Path::new(&name).extension() {
+                Some(_) => name,
+                None => format!("{name}.{}", ending(&head)),
+            };
+            let place = drafts.place(&named)?;
+            let copied = room.copy(head.as_slice().chain(from), &place);
+            if copied.is_err() {
+                drafts.discard([place.as_path()]);
+            }
+            copied.map(|_| place)
+        });
+        copying
+            .await
+            .map_err(|error| ApiError::new("internal", format!("the copying failed inside: {error}")))?
+    }
+}
+
+/// Judges by the first bytes how a file's name would end.
+fn ending(head: &[u8]) -> &'static str {
+    match head {
+        [b'f', b'L', b'a', b'C', ..] => "flac",
+        [b'O', b'g', b'g', b'S', ..] => "ogg",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "webp",
+        [b'R', b'I', b'F', b'F', ..] => "wav",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "m4a",
+        [b'P', b'K', 3, 4, ..] => "zip",
+        [0x1f, 0x8b, ..] => "tar.gz",
+        [0xff, 0xd8, 0xff, ..] => "jpg",
+        [0x89, b'P', b'N', b'G', ..] => "png",
+        [b'G', b'I', b'F', b'8', ..] => "gif",
+        _ => "mp3",
     }
 }
 

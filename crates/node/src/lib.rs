@@ -2,6 +2,7 @@
 
 pub mod api;
 mod asset;
+mod attach;
 #[doc(hidden)]
 pub mod bench;
 mod blocks;
@@ -30,6 +31,7 @@ mod links;
 mod lists;
 mod lyrics;
 mod money;
+mod news;
 mod node;
 mod picture;
 mod playback;
@@ -45,9 +47,11 @@ mod unsigned;
 mod upkeep;
 
 pub use asset::{Asset, AssetName, AssetSize};
+pub use attach::Attached;
 pub use config::{Config, MAINNET_WORDS, RelayPolicy, Settings, network_mismatch};
 pub use domain;
 pub use folder::set_aside_database;
+pub use news::News;
 pub use node::{Ended, Node, NodeHandle};
 pub use remote::Remote;
 pub use server::{Page, Server, Web};

@@ -27,6 +27,28 @@ fn album(local: &Local, songs: &[&str]) -> Publish {
     Publish { paths, title: Some("Album".into()), artist: Some("Ada".into()), ..Publish::default() }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_the_system_lends_is_copied_under_a_name_that_tells_its_kind() {
+    let local = Local::start(Vec::new()).await;
+    let song = local.song("lent");
+    let lent = |path: &Path| std::fs::File::open(path).unwrap();
+    let place = local.node.bring("audio:1000000033", lent(&song)).await.unwrap();
+    assert!(
+        place.starts_with(local.data()) && place.extension().is_some_and(|ending| ending == "wav"),
+        "{place:?}"
+    );
+    assert_eq!(std::fs::read(&place).unwrap(), std::fs::read(&song).unwrap());
+    let cover = local.folder.path().join("cover");
+    std::fs::write(&cover, picture(32)).unwrap();
+    let named = local.node.bring("Front.png", lent(&cover)).await.unwrap();
+    assert_eq!(named.file_name().unwrap(), "Front.png");
+    let draft = local.ask(Request::Inspect { paths: vec![place.clone(), named], job: None }).await;
+    let Response::Draft(draft) = draft else { panic!() };
+    assert_eq!((draft.tracks.len(), draft.cover.is_some()), (1, true));
+    local.ask(Request::Discard { paths: vec![place.clone()] }).await;
+    assert!(!place.exists());
+}
+
 /// A picture that is no list's size.
 fn picture(side: u32) -> Vec<u8> {
     let image = image::RgbImage::from_fn(side, side, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
