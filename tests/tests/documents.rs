@@ -114,7 +114,10 @@ fn named(command: &Typed) -> Vec<&str> {
     let mut words =
         command.words.iter().map(String::as_str).skip_while(|word| word.starts_with('-')).peekable();
     let name = words.next().unwrap();
-    let nested = ["player", "library", "playlist", "tag", "hide", "profile", "block", "config", "identity", "wallet", "chain"];
+    let nested = [
+        "player", "library", "playlist", "tag", "hide", "profile", "block", "config", "identity", "wallet",
+        "chain",
+    ];
     let own = words.next_if(|_| nested.contains(&name));
     [Some(name), own].into_iter().flatten().collect()
 }

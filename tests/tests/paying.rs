@@ -119,7 +119,10 @@ fn listeners_pay_an_artist_who_is_away_and_anybody_recomputes_it() {
     let trial = artist.run(&[&["offer", "create"][..], &trial].concat());
     assert_eq!(trial["offer_id"], Value::Null);
     assert!(list(&trial, "example").iter().all(|it| {
-        it["income_sat"].as_u64() == Some(sum(&[it.clone()], "investors_sat") + sum(&[it.clone()], "artist_sat"))
+        it["income_sat"].as_u64()
+            == Some(
+                sum(std::slice::from_ref(it), "investors_sat") + sum(std::slice::from_ref(it), "artist_sat"),
+            )
     }));
     assert!(list(&artist.run(&["offer", "list"]), "offers").is_empty());
     let offer = offer(&artist, &["--title", "A record"]);
@@ -202,12 +205,17 @@ fn listeners_pay_an_artist_who_is_away_and_anybody_recomputes_it() {
     assert_eq!(artist.fail(&["payout", &offer]), "nothing_owed");
     for (listener, note) in [&one, &two, &three].into_iter().zip(&notes) {
         let own = listener.until("what was paid back", |listener| {
-            list(&listener.run(&["notes"]), "notes").into_iter().find(|own| own["paid_sat"].as_u64() > Some(0))
+            list(&listener.run(&["notes"]), "notes")
+                .into_iter()
+                .find(|own| own["paid_sat"].as_u64() > Some(0))
         });
         assert_eq!((&own["note_id"], &own["status"]), (&json!(note), &json!("active")));
     }
-    let thanked = list(&one.run(&["tips"]), "payments").into_iter().chain(list(&two.run(&["tips"]), "payments"));
-    assert!(thanked.chain(list(&three.run(&["tips"]), "payments")).any(|tip| tip["thanks"] == "It means a lot."));
+    let thanked =
+        list(&one.run(&["tips"]), "payments").into_iter().chain(list(&two.run(&["tips"]), "payments"));
+    assert!(
+        thanked.chain(list(&three.run(&["tips"]), "payments")).any(|tip| tip["thanks"] == "It means a lot.")
+    );
 
     // Somebody who was never there recomputes the same, byte for byte; and all of them do after a restart.
     let all_paid = |audit: &Value| sum(&list(audit, "notes"), "paid_sat") == owed;

@@ -16,9 +16,13 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Listen", &["search", "releases", "show", "play", "download", "downloads", "lyrics", "player"]),
     ("Keep", &["library", "playlist", "like", "unlike", "follow", "tag", "hide"]),
     ("Publish", &["profile", "publish", "withdraw", "seed"]),
-    ("Money", &[
-        "wallet", "chain", "tip", "tips", "thank", "offer", "invest", "notes", "payout", "refund", "income", "audit",
-    ]),
+    (
+        "Money",
+        &[
+            "wallet", "chain", "tip", "tips", "thank", "offer", "invest", "notes", "payout", "refund",
+            "income", "audit",
+        ],
+    ),
     ("Connect", &["daemon", "stop", "invite", "share", "open", "join", "peers", "report", "block"]),
     ("Look after it", &["status", "stats", "config", "identity", "doctor", "bench", "completions", "man"]),
 ];

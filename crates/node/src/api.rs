@@ -24,17 +24,17 @@ pub use keeping::{
     HistoryEntry, Library, LibraryCommand, LibraryTotals, LocalFile, Playlist, PlaylistCommand, PlaylistItem,
     Playlists,
 };
+pub use money::{
+    Audit, Example, Income, IncomeOf, Invested, MoneyCommand, Note, NoteStatus, Notes, Offer, Offers,
+    PaidOut, Pay, Payment, Payments, PayoutLine, Reward, Split, Tipped,
+};
 pub use player::{
     Devices, GainMode, Listed, Lyrics, PlayerCommand, PlayerState, Queue, QueueEntry, QueueItem, Repeat,
 };
-pub use money::{
-    Audit, Example, Income, IncomeOf, Invested, MoneyCommand, Note, NoteStatus, Notes, Offer, Offers, PaidOut, Pay,
-    Payment, Payments, PayoutLine, Reward, Split, Tipped,
-};
 pub use studio::{Draft, DraftCover, DraftTrack, Publish, PublishTrack, Skipped};
 pub use wallet::{
-    ChainStatus, Coin, Coins, Drill, Fee, Fees, Labels, NewWallet, PayTo, Receive, Recipient, Sent, Spend, TextFile,
-    TransactionState, WalletCommand, WalletHistory, WalletStatus, WalletTransaction,
+    ChainStatus, Coin, Coins, Drill, Fee, Fees, Labels, NewWallet, PayTo, Receive, Recipient, Sent, Spend,
+    TextFile, TransactionState, WalletCommand, WalletHistory, WalletStatus, WalletTransaction,
 };
 
 /// Names a long piece of work, so that its progress can be told and it can be cancelled. The caller chooses it.

@@ -299,7 +299,7 @@ mod tests {
         let (one, peer) = (Some(Network::Regtest), "127.0.0.1:18444".to_owned());
         Settings::adopt(data, one, std::slice::from_ref(&peer)).unwrap();
         let settings = Settings::load(data).unwrap();
-        assert_eq!((settings.network, settings.bitcoin_peers), (Network::Regtest, vec![peer]));
+        assert_eq!((settings.network, settings.bitcoin_peers), (Network::Regtest, vec![peer.clone()]));
         Settings::adopt(data, None, &[]).unwrap();
         assert_eq!(Settings::load(data).unwrap().bitcoin_peers, [peer]);
 

@@ -98,7 +98,11 @@ impl Handle {
     }
 
     /// Signs a record that builds on others, has it on disk, and spreads it.
-    pub(crate) async fn publish_after<K: Kind + Send + 'static>(&self, body: K, refs: Vec<RecordId>) -> Published {
+    pub(crate) async fn publish_after<K: Kind + Send + 'static>(
+        &self,
+        body: K,
+        refs: Vec<RecordId>,
+    ) -> Published {
         self.sign(Box::new(move |peer, now| peer.publish(&body, refs, now))).await
     }
 

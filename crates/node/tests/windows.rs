@@ -1,6 +1,7 @@
 //! What several windows on one node show: each hears of what was done in another, and lists load small pictures.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+#[allow(dead_code, reason = "these tests need only a part of it")]
 mod common;
 
 use std::path::Path;

@@ -112,7 +112,11 @@ pub(crate) async fn exists(connection: &mut SqliteConnection, name: &str) -> Res
     found.map(drop).ok_or_else(|| StoreError::missing("wallet", name))
 }
 
-pub(crate) async fn insert(connection: &mut SqliteConnection, name: &str, body: &str) -> Result<(), StoreError> {
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    name: &str,
+    body: &str,
+) -> Result<(), StoreError> {
     query!("insert into wallet_changes (wallet, body) values (?, ?)", name, body).execute(connection).await?;
     Ok(())
 }

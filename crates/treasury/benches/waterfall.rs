@@ -1,4 +1,5 @@
 //! How long it takes to follow an artist's whole income through the offers: `cargo bench -p treasury` prints a table.
+#![expect(clippy::disallowed_methods, reason = "this measures the machine")]
 
 use std::time::{Duration, Instant};
 
@@ -62,7 +63,6 @@ fn row(what: &str, notes: u32, mut run: impl FnMut()) {
     println!("{what:32} {notes:>8} {:>10.1?} {:>10.1?}", times[RUNS / 2], times[RUNS - 1]);
 }
 
-#[expect(clippy::disallowed_methods, reason = "this measures the machine")]
 fn now() -> Instant {
     Instant::now()
 }

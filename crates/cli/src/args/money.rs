@@ -45,7 +45,9 @@ pub(crate) struct TipArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum OfferAction {
     /// Publishes an offer to share your income with investors; what is signed cannot be edited
-    #[command(after_help = "Example:\n  musicdao offer create --goal 0.01btc --share 20 --expiry 2027-12-31 --dry-run")]
+    #[command(
+        after_help = "Example:\n  musicdao offer create --goal 0.01btc --share 20 --expiry 2027-12-31 --dry-run"
+    )]
     Create(OfferArgs),
     /// Lists offers
     List {

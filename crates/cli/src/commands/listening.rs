@@ -293,7 +293,7 @@ const SOUND_FILES: [&str; 8] = ["mp3", "flac", "ogg", "oga", "opus", "m4a", "mp4
 fn output(output: String) -> Result<String, ApiError> {
     let ends =
         |ending: &&str| Path::new(&output).extension().is_some_and(|end| end.eq_ignore_ascii_case(ending));
-    if SOUND_FILES.iter().any(|ending| ends(&ending)) {
+    if SOUND_FILES.iter().any(&ends) {
         let message =
             format!("sound is written as it is heard, to a file that ends in .wav, not to `{output:.80}`");
         return Err(ApiError::new("output_format", message));

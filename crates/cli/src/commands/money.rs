@@ -4,8 +4,8 @@ use std::io::{BufRead, Write};
 
 use node::{
     api::{
-        ApiError, Audit, Done, Income, Invested, MoneyCommand, Notes, Offer, Offers, PaidOut, Pay, Payments, Request,
-        Reward, Split, Tipped, WalletCommand, WalletHistory, WalletTransaction,
+        ApiError, Audit, Done, Income, Invested, MoneyCommand, Notes, Offer, Offers, PaidOut, Pay, Payments,
+        Request, Reward, Split, Tipped, WalletCommand, WalletHistory, WalletTransaction,
     },
     domain::{PeerId, ReleaseId, SlotId},
 };
@@ -113,7 +113,11 @@ impl Context<'_> {
         for warning in &trial.warnings {
             writeln!(error, "{}", clean_lines(warning))?;
         }
-        write!(error, "Invest {} sat and {} sat for the network? [y/N] ", trial.principal_sat, trial.fee_sat)?;
+        write!(
+            error,
+            "Invest {} sat and {} sat for the network? [y/N] ",
+            trial.principal_sat, trial.fee_sat
+        )?;
         error.flush()?;
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer)?;
@@ -131,7 +135,8 @@ impl Context<'_> {
         let PayoutArgs { offer, amount, fans, pay } = args;
         self.caught_up().await?;
         let offer = self.offer_id(&offer).await?;
-        let reward = |(peer, amount): &(PeerId, crate::args::AmountText)| Reward { peer: *peer, amount_sat: amount.0 };
+        let reward =
+            |(peer, amount): &(PeerId, crate::args::AmountText)| Reward { peer: *peer, amount_sat: amount.0 };
         let rewards: Vec<Reward> = fans.iter().map(reward).collect();
         let amount_sat = amount.map(|amount| amount.0);
         let payout = |pay| MoneyCommand::Payout { offer, amount_sat, rewards: rewards.clone(), pay };
@@ -181,7 +186,11 @@ impl Context<'_> {
     }
 
     /// Asks for what has to be signed: with the passphrase of the file, else without, else with one that is typed.
-    async fn paid<T: Answer>(&self, args: &PayArgs, command: impl Fn(Pay) -> MoneyCommand) -> Result<T, Failure> {
+    async fn paid<T: Answer>(
+        &self,
+        args: &PayArgs,
+        command: impl Fn(Pay) -> MoneyCommand,
+    ) -> Result<T, Failure> {
         let pay = terms(args)?;
         match self.session.ask(Request::Money(command(pay.clone()))).await {
             Err(error) if error.code == WALLET_LOCKED && self.may_prompt() => {

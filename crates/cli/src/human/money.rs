@@ -42,19 +42,12 @@ impl Human for Payments {
                 tip.from_name.clone(),
                 tip.artist.clone(),
                 depth(tip),
-                short(&tip.payment_id),
+                short(tip.payment_id),
                 words.unwrap_or_default(),
             ]
         });
-        let columns = [
-            Left("WHEN"),
-            Right("SAT"),
-            Left("FROM"),
-            Left("TO"),
-            Left("STATE"),
-            Left("TIP"),
-            Left("WORDS"),
-        ];
+        let columns =
+            [Left("WHEN"), Right("SAT"), Left("FROM"), Left("TO"), Left("STATE"), Left("TIP"), Left("WORDS")];
         table(columns, rows)
     }
 }
@@ -65,9 +58,19 @@ impl Human for Offer {
             ("artist", self.artist.clone()),
             ("title", self.title.clone().unwrap_or_default()),
             ("goal", format!("{}, {} raised", sats(self.goal_sat), sats(self.raised_sat))),
-            ("share", format!("{} of the income, up to {} of what was invested", percent(self.share_bp.into()), percent(u64::from(self.cap_percent) * 100))),
+            (
+                "share",
+                format!(
+                    "{} of the income, up to {} of what was invested",
+                    percent(self.share_bp.into()),
+                    percent(u64::from(self.cap_percent) * 100)
+                ),
+            ),
             ("floor", format!("{} before investors earn", sats(self.floor_sat))),
-            ("ends", format!("{}{}", self.expiry, if self.open { "" } else { "; it takes no investments now" })),
+            (
+                "ends",
+                format!("{}{}", self.expiry, if self.open { "" } else { "; it takes no investments now" }),
+            ),
         ];
         if let Some(offer) = &self.offer_id {
             lines.insert(0, ("offer", offer.to_string()));
@@ -81,7 +84,8 @@ impl Human for Offer {
         }
         if !self.example.is_empty() {
             let rows = self.example.iter().map(|it| {
-                [it.income_sat, it.investors_sat, it.collaborators_sat, it.artist_sat].map(|sat| sat.to_string())
+                [it.income_sat, it.investors_sat, it.collaborators_sat, it.artist_sat]
+                    .map(|sat| sat.to_string())
             });
             let columns = [Right("INCOME"), Right("INVESTORS"), Right("COLLABORATORS"), Right("YOU")];
             text.push_str("\nHow income would be divided, in satoshis, once the goal is reached:\n");
@@ -166,7 +170,9 @@ impl Human for Income {
             ("on its way", sats(self.pending_sat)),
             ("owed", format!("{} to investors", sats(self.owed_sat))),
         ]);
-        for (title, sums) in [("day", &self.days), ("release", &self.releases), ("supporter", &self.supporters)] {
+        for (title, sums) in
+            [("day", &self.days), ("release", &self.releases), ("supporter", &self.supporters)]
+        {
             if !sums.is_empty() {
                 let _ = write!(text, "\nBy {title}:\n{}", income(sums));
             }
@@ -186,7 +192,7 @@ fn income(sums: &[IncomeOf]) -> String {
 fn notes(notes: &[Note]) -> String {
     let rows = notes.iter().map(|note| {
         [
-            short(&note.note_id),
+            short(note.note_id),
             note.artist.clone(),
             note.investor_name.clone(),
             note.principal_sat.to_string(),

@@ -44,7 +44,11 @@ impl Inner {
         Ok(ConfigValues { config: self.settings().values(key)? })
     }
 
-    pub(super) async fn configure(self: &Arc<Self>, key: &str, value: &str) -> Result<ConfigValues, ApiError> {
+    pub(super) async fn configure(
+        self: &Arc<Self>,
+        key: &str,
+        value: &str,
+    ) -> Result<ConfigValues, ApiError> {
         let before = self.settings();
         self.write_setting(key, value)?;
         let now = self.settings();

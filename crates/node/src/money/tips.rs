@@ -2,7 +2,7 @@
 //! network's fee would eat waits until it can go with others.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -267,11 +267,13 @@ async fn send(
 async fn scripts(node: &Inner, tips: &[Waiting]) -> Result<BTreeMap<PeerId, (ScriptBuf, Amount)>, ApiError> {
     let mut scripts: BTreeMap<PeerId, (ScriptBuf, Amount)> = BTreeMap::new();
     for tip in tips {
-        if !scripts.contains_key(&tip.artist) {
-            let book = records::book(node, tip.artist).await?;
-            scripts.insert(tip.artist, (income::draw(&book, Chain::Income)?, Amount::ZERO));
-        }
-        let (_, amount) = scripts.get_mut(&tip.artist).expect("it was put there");
+        let (_, amount) = match scripts.entry(tip.artist) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let book = records::book(node, tip.artist).await?;
+                new.insert((income::draw(&book, Chain::Income)?, Amount::ZERO))
+            }
+        };
         *amount = amount.checked_add(Amount::from_sat(tip.amount_sat)).unwrap_or(Amount::MAX_MONEY);
     }
     Ok(scripts)

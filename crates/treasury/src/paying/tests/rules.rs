@@ -341,7 +341,7 @@ fn nothing_counts_below_the_lowest_birthday_however_far_back_one_looks() {
 fn several_notes_share_a_transaction_and_an_output_if_they_sum_to_it() {
     let mut world = World::new();
     let offer = world.offer(&offer(1));
-    let mut notes = vec![world.note(offer, 30_000), world.note(offer, 20_000), world.note(offer, 7_000)];
+    let mut notes = [world.note(offer, 30_000), world.note(offer, 20_000), world.note(offer, 7_000)];
     notes[2].vout = 2;
     let ids: Vec<SlotId> = notes.iter().map(|note| id_of(&person(2).id(), note)).collect();
     let tree = Tree::of(ids.clone()).unwrap();
