@@ -31,7 +31,7 @@ const TX: WalletTransaction = {
 const OFFER: Offer = {
   offer_id: 'o1', artist_id: 'a1', artist: 'Noor', title: 'The second album', network: 'regtest', goal_sat: 1_000_000, raised_sat: 250_000,
   share_bp: 2_000, cap_percent: 150, floor_sat: 0, expiry_ms: Date.UTC(2027, 11, 31), expiry: '2027-12-31', splits: [], open: true,
-  income_sat: 0, owed_sat: 0, paid_sat: 0, notes: [], example: [],
+  income_sat: 0, owed_sat: 0, paid_sat: 0, notes: [], example: [], waiting: null,
 };
 const NOTE: Note = {
   note_id: 'n1', offer_id: 'o1', artist_id: 'a1', artist: 'Noor', investor: 'i1', investor_name: 'Ilse', principal_sat: 100_000, cap_sat: 150_000,

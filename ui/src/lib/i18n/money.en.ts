@@ -129,7 +129,7 @@ export const money = {
   },
   states: {
     draft: 'Draft', signed: 'Signed, not sent', broadcast: 'Sent', in_mempool: 'Waiting for a block', confirming: 'In a block',
-    confirmed: 'Settled', replaced: 'Replaced', conflicted: 'Void',
+    confirmed: 'Settled', replaced: 'Replaced', conflicted: 'Void', dropped: 'Given up',
   },
   statesText: {
     draft: 'Made up, not signed.',
@@ -140,6 +140,7 @@ export const money = {
     confirmed: 'Six blocks deep: done.',
     replaced: 'Another payment with a higher fee took its place.',
     conflicted: 'Its coins were spent by another payment.',
+    dropped: 'It was given up, or nobody has had it for two weeks.',
   },
   deep: (count: number) => `${count} of 6`,
   history: {

@@ -131,7 +131,7 @@ export const money: Messages['money'] = {
   },
   states: {
     draft: 'Concept', signed: 'Getekend, niet verstuurd', broadcast: 'Verstuurd', in_mempool: 'Wacht op een blok', confirming: 'In een blok',
-    confirmed: 'Rond', replaced: 'Vervangen', conflicted: 'Vervallen',
+    confirmed: 'Rond', replaced: 'Vervangen', conflicted: 'Vervallen', dropped: 'Opgegeven',
   },
   statesText: {
     draft: 'Opgesteld, niet getekend.',
@@ -142,6 +142,7 @@ export const money: Messages['money'] = {
     confirmed: 'Zes blokken diep: klaar.',
     replaced: 'Een andere betaling met hogere kosten kwam in de plaats.',
     conflicted: 'De munten ervan zijn door een andere betaling uitgegeven.',
+    dropped: 'Opgegeven, of al twee weken bij niemand gezien.',
   },
   deep: (count) => `${count} van 6`,
   history: {
