@@ -415,7 +415,7 @@ fn no_secret_is_written_told_or_logged() {
     let pass = passphrase(alice.folder());
     alice.run(&["wallet", "lock"]);
     alice.run(&["wallet", "unlock", "--passphrase-file", arg(&pass), "--minutes", "5"]);
-    alice.run(&["doctor"]);
+    assert_eq!(alice.fail(&["doctor"]), "checks_failed", "it is alone, and says so");
     fs::remove_file(&pass).unwrap();
     let folder = alice.stop();
     let secrets = [PASSPHRASE.to_owned(), words.join(" "), words[..4].join(" "), words.join("\",\"")];
