@@ -1107,11 +1107,7 @@ splits: Array<Split>,
 /**
  * Only says how it would split.
  */
-dry_run: boolean, } | { "command": "offer_close", 
-/**
- * Which.
- */
-offer: string, } | { "command": "offers", 
+dry_run: boolean, } | { "command": "offers", 
 /**
  * Whose; everybody's where none is named.
  */

@@ -393,7 +393,7 @@ pub enum Response {
     /// To [`Request::Jobs`].
     Jobs(Jobs),
     /// To [`Request::Join`], [`Request::Discard`], [`Request::Report`], [`Request::Cancel`], [`Request::Shutdown`],
-    /// [`WalletCommand::Label`], [`MoneyCommand::Thank`] and [`MoneyCommand::OfferClose`].
+    /// [`WalletCommand::Label`] and [`MoneyCommand::Thank`].
     Done(Done),
 }
 

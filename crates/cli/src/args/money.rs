@@ -61,12 +61,6 @@ pub(crate) enum OfferAction {
         #[arg(value_name = "OFFER")]
         offer: IdText,
     },
-    /// Asks for no more investments; those that were made stay
-    Close {
-        /// An id, or eight or more of its first digits
-        #[arg(value_name = "OFFER")]
-        offer: IdText,
-    },
 }
 
 #[derive(Debug, Args)]

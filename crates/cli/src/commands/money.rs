@@ -70,11 +70,6 @@ impl Context<'_> {
                 let offer = self.offer_id(&offer).await?;
                 self.output.say(&self.ask_money::<Offer>(MoneyCommand::OfferShow { offer }).await?)
             }
-            OfferAction::Close { offer } => {
-                let offer = self.offer_id(&offer).await?;
-                let done = self.ask_money::<Done>(MoneyCommand::OfferClose { offer }).await?;
-                self.output.say_as(&done, || "The offer asks for no more investments.\n".to_owned())
-            }
         }
     }
 

@@ -74,12 +74,6 @@ pub enum MoneyCommand {
         #[serde(default)]
         dry_run: bool,
     },
-    /// Takes no more investments.
-    OfferClose {
-        /// Which.
-        #[ts(as = "String")]
-        offer: SlotId,
-    },
     /// Lists offers: answered by [`super::Response::Offers`].
     Offers {
         /// Whose; everybody's where none is named.

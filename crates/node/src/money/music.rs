@@ -47,7 +47,6 @@ async fn of_offers(node: &Arc<Inner>, command: MoneyCommand) -> Result<Response,
         }
         C::Offers { artist } => offers::list(node, artist).await?.into(),
         C::OfferShow { offer } => offers::show(node, offer).await?.into(),
-        C::OfferClose { offer } => offers::close(node, &offer).await?.into(),
         _ => unreachable!("the others were answered before"),
     })
 }

@@ -19,7 +19,7 @@ use super::{
     notes, records,
 };
 use crate::{
-    api::{ApiError, Done, Example, Offer, Offers, Split},
+    api::{ApiError, Example, Offer, Offers, Split},
     node::{Inner, random_bytes},
 };
 
@@ -93,15 +93,6 @@ pub(super) async fn show(node: &Arc<Inner>, id: OfferId) -> Result<Offer, ApiErr
         }
     }
     Ok(shown)
-}
-
-/// Takes no more investments.
-pub(super) async fn close(node: &Inner, id: &OfferId) -> Result<Done, ApiError> {
-    let (artist, _) = find(node, id).await?;
-    if artist != node.identity.id() {
-        return Err(ApiError::new("offer_not_own", "only the artist whose offer it is can close it"));
-    }
-    Err(ApiError::new("offer_permanent", "an offer stands as it was signed until it ends"))
 }
 
 /// Finds an offer and whose it is.
