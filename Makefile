@@ -48,7 +48,7 @@ bench: build ## measure what docs/benchmarks.md reports
 bench-app: build app ## measure how fast the app starts, answers and scrolls
 	@xtask/setup.sh test
 	@cargo build --release --package node --example fill
-	@MUSICDAO=$(MUSICDAO) APP=$(CURDIR)/$(APP) node ui/bench/app.mjs
+	@APP=$(CURDIR)/$(APP) $(MUSICDAO) bench app
 
 fuzz: ## fuzz every parser for a minute
 	@xtask/setup.sh build

@@ -40,6 +40,7 @@ pub(crate) enum Happening {
     /// The system opened links and files with this app.
     Opened(Opened),
     /// Files are dragged over the window.
+    #[cfg(desktop)]
     Drag(Drag),
 }
 
@@ -58,6 +59,7 @@ pub(crate) struct Opened {
     files: Vec<PathBuf>,
 }
 
+#[cfg(desktop)]
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Drag {
     /// `enter`, `drop` or `leave`.

@@ -1,7 +1,9 @@
 /**
  * How fast the app feels: `make bench-app`, or by hand
  *
- *   MUSICDAO=target/release/musicdao FILL=target/release/examples/fill APP=target/release/musicdao-app node ui/bench/app.mjs [--json FILE]
+ *   MUSICDAO=target/release/musicdao FILL=target/release/examples/fill APP=target/release/musicdao-app node ui/bench/app.mjs [--lines] [--report DIR]
+ *
+ * `--lines` prints one JSON object per figure instead of a table, `--report` writes both into a folder.
  *
  * Filling takes minutes; LIBRARY and CATALOGUE name data folders that were filled before, TRACKS says how large the second one is.
  * ONLY=scrolling,click measures but these.
@@ -320,11 +322,15 @@ function note(text) {
 }
 
 function report() {
-  const at = process.argv.indexOf('--json');
-  if (at > 0) writeFileSync(process.argv[at + 1], `${JSON.stringify(rows, undefined, 2)}\n`);
   const shown = (value) => (value === undefined ? 'n/a' : value.toFixed(1));
-  console.log(`## app\n\n${machine()}, commit ${commit()}\n\n| figure | unit | p50 | p95 | runs | method | to beat |\n|---|---|---|---|---|---|---|`);
-  for (const { name, unit, p50, p95, runs, method, baseline } of rows) {
-    console.log(`| ${name} | ${unit} | ${shown(p50)} | ${shown(p95)} | ${runs} | ${method} | ${baseline} |`);
+  const table = [
+    `## app\n\n${machine()}, commit ${commit()}\n\n| figure | unit | p50 | p95 | runs | method | to beat |\n|---|---|---|---|---|---|---|`,
+    ...rows.map((row) => `| ${row.name} | ${row.unit} | ${shown(row.p50)} | ${shown(row.p95)} | ${row.runs} | ${row.method} | ${row.baseline} |`),
+  ].join('\n');
+  const at = process.argv.indexOf('--report');
+  if (at > 0) {
+    writeFileSync(join(process.argv[at + 1], 'app.json'), `${JSON.stringify(rows, undefined, 2)}\n`);
+    writeFileSync(join(process.argv[at + 1], 'app.md'), `${table}\n`);
   }
+  console.log(process.argv.includes('--lines') ? rows.map((row) => JSON.stringify(row)).join('\n') : table);
 }

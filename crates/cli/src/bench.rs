@@ -14,6 +14,7 @@ use crate::{
     },
 };
 
+mod app;
 mod blob;
 mod discovery;
 mod lan;
@@ -76,6 +77,7 @@ pub(crate) async fn run(args: &BenchArgs, output: Output) -> Result<(), Failure>
         Bench::Blob => blob::run(&mut rows, args).await.map(|()| "blob"),
         Bench::Discovery => discovery::run(&mut rows).await.map(|()| "discovery"),
         Bench::Search => search::run(&mut rows).await.map(|()| "search"),
+        Bench::App => return app::run(args, output).await,
         Bench::Lan => return lan::inside().await,
         Bench::Source => return blob::serve(args.file.as_deref().unwrap_or(Path::new(""))).await,
     }?;

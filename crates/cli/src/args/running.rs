@@ -236,6 +236,8 @@ pub(crate) enum Bench {
     Discovery,
     /// How fast a million tracks are searched while somebody types
     Search,
+    /// How fast the app starts, answers and scrolls; in the project's folder, after `make bench-app` built what it needs
+    App,
     /// The part of `listen` that runs in a network of its own
     #[value(hide = true)]
     Lan,
