@@ -5,7 +5,9 @@
 //! [`Kinds::with`] where the node is composed. Signing, spreading, merging, withdrawing, quotas, equivocation proofs
 //! and reconciliation are then the same as for every other kind. `crates/sim/examples/concert_dates.rs` is a whole one.
 
+mod cbor;
 mod community;
+mod dao;
 mod listening;
 mod money;
 mod release;
@@ -13,6 +15,11 @@ mod release;
 use std::collections::BTreeMap;
 
 pub use community::{BlockEntry, BlockList, Profile, Report, ReportReason};
+pub use dao::{
+    Ballot, Charter, Choice, Construction, DEFAULT_RECOVERY, DaoId, Delegation, Intent, Join, JoinId,
+    JoinInput, JoinPolicy, Leave, MAX_FOUNDERS, MAX_JOIN_INPUTS, MAX_OUTPUTS, MAX_PROPOSAL, MIN_ENTRANCE_FEE,
+    MIN_FOUNDERS, MIN_OUTPUT, Output, Parameter, Proposal, ProposalId, Rules, Vouch,
+};
 pub use listening::{Follow, Like, Playlist, PlaylistItem, Tag};
 pub use money::{
     Due, Income, MAX_CAP, MAX_LINES, MAX_PLACES, MAX_SPLITS, MAX_WINDOWS, MIN_CAP, MIN_GOAL, Note, NoteId,
@@ -55,6 +62,20 @@ pub mod id {
     pub const PAYOUT: u16 = 20;
     /// [`super::Thanks`]
     pub const THANKS: u16 = 21;
+    /// [`super::Charter`]
+    pub const CHARTER: u16 = 32;
+    /// [`super::Join`]
+    pub const JOIN: u16 = 33;
+    /// [`super::Vouch`]
+    pub const VOUCH: u16 = 34;
+    /// [`super::Proposal`]
+    pub const PROPOSAL: u16 = 35;
+    /// [`super::Ballot`]
+    pub const BALLOT: u16 = 36;
+    /// [`super::Delegation`]
+    pub const DELEGATION: u16 = 37;
+    /// [`super::Leave`]
+    pub const LEAVE: u16 = 38;
 }
 
 /// What is asked of the records of one kind.
@@ -73,7 +94,7 @@ pub struct Kinds {
 }
 
 impl Default for Kinds {
-    /// Every kind for listening and for money, that on [`Network::default`].
+    /// Every kind for listening, for money and for DAOs, the money on [`Network::default`].
     fn default() -> Self {
         Self { rules: BTreeMap::new(), network: Network::default() }
             .with::<Profile>()
@@ -90,6 +111,13 @@ impl Default for Kinds {
             .with::<Payment>()
             .with::<Payout>()
             .with::<Thanks>()
+            .with::<Charter>()
+            .with::<Join>()
+            .with::<Vouch>()
+            .with::<Proposal>()
+            .with::<Ballot>()
+            .with::<Delegation>()
+            .with::<Leave>()
     }
 }
 

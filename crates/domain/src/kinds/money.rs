@@ -1,6 +1,5 @@
 //! What artists, investors and fans sign about money. Amounts are satoshis, times are Unix seconds as blocks tell them.
 
-mod cbor;
 mod income;
 mod offer;
 mod paid;
@@ -24,11 +23,11 @@ pub fn in_money_log(kind: u16) -> bool {
 }
 
 /// A key that no other body has: what is signed under it can never say anything else.
-fn content_key(body: &impl Encode<()>) -> Key {
+pub(super) fn content_key(body: &impl Encode<()>) -> Key {
     Key::of(&[&minicbor::to_vec(body).expect("encoding into memory does not fail")])
 }
 
-fn check_amount(field: &'static str, amount: Amount, least: u64) -> Result<(), RecordError> {
+pub(super) fn check_amount(field: &'static str, amount: Amount, least: u64) -> Result<(), RecordError> {
     match (least..=Amount::MAX_MONEY.to_sat()).contains(&amount.to_sat()) {
         true => Ok(()),
         false => Err(RecordError::body(
@@ -39,7 +38,7 @@ fn check_amount(field: &'static str, amount: Amount, least: u64) -> Result<(), R
 }
 
 /// Accepts native segwit outputs of version 0 and 1: every wallet can pay them, and their dust limits are known.
-fn check_script(field: &'static str, script: &Script) -> Result<(), RecordError> {
+pub(super) fn check_script(field: &'static str, script: &Script) -> Result<(), RecordError> {
     match script.is_p2wpkh() || script.is_p2wsh() || script.is_p2tr() {
         true => Ok(()),
         false => Err(RecordError::body(field, "is not a segwit address of version 0 or 1")),

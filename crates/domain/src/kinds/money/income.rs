@@ -1,8 +1,12 @@
 use bitcoin::bip32::{ChildNumber, Xpub};
 use minicbor::{Decode, Encode};
 
-use super::{cbor, content_key};
-use crate::{Key, Kind, Network, RecordError, kinds::id, text};
+use super::content_key;
+use crate::{
+    Key, Kind, Network, RecordError,
+    kinds::{cbor, id},
+    text,
+};
 
 /// Addresses of one window: indices from its base to 999 above it.
 pub const WINDOW: u32 = 1_000;

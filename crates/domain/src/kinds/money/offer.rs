@@ -1,8 +1,12 @@
 use bitcoin::{Amount, ScriptBuf};
 use minicbor::{Decode, Encode};
 
-use super::{cbor, check_amount, check_script, content_key};
-use crate::{Key, Kind, Network, PeerId, RecordError, ReleaseId, kinds::id, text};
+use super::{check_amount, check_script, content_key};
+use crate::{
+    Key, Kind, Network, PeerId, RecordError, ReleaseId,
+    kinds::{cbor, id},
+    text,
+};
 
 /// One hundred per cent in basis points.
 pub const WHOLE: u16 = 10_000;

@@ -1,8 +1,12 @@
 use bitcoin::{Amount, OutPoint, ScriptBuf};
 use minicbor::{Decode, Encode};
 
-use super::{cbor, check_amount, check_script, content_key};
-use crate::{Key, Kind, Network, PeerId, RecordError, ReleaseId, SlotId, kinds::id, text};
+use super::{check_amount, check_script, content_key};
+use crate::{
+    Key, Kind, Network, PeerId, RecordError, ReleaseId, SlotId,
+    kinds::{cbor, id},
+    text,
+};
 
 /// Names an offer.
 pub type OfferId = SlotId;

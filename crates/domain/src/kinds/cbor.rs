@@ -101,3 +101,44 @@ pub(super) mod hashes {
         }
     }
 }
+
+/// A key of BIP 340 is its 32 bytes.
+pub(super) mod key {
+    use bitcoin::XOnlyPublicKey;
+
+    use super::*;
+
+    pub(crate) fn encode<C, W: encode::Write>(
+        key: &XOnlyPublicKey,
+        encoder: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        encoder.bytes(&key.serialize())?.ok()
+    }
+
+    pub(crate) fn decode<C>(decoder: &mut Decoder<'_>, _: &mut C) -> Result<XOnlyPublicKey, Error> {
+        let at = decoder.position();
+        XOnlyPublicKey::from_slice(decoder.bytes()?)
+            .map_err(|_| Error::message("not a key of BIP 340").at(at))
+    }
+}
+
+/// A block's hash is its 32 bytes.
+pub(super) mod block {
+    use bitcoin::{BlockHash, hashes::Hash};
+
+    use super::*;
+
+    pub(crate) fn encode<C, W: encode::Write>(
+        hash: &BlockHash,
+        encoder: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        encoder.bytes(hash.as_byte_array())?.ok()
+    }
+
+    pub(crate) fn decode<C>(decoder: &mut Decoder<'_>, _: &mut C) -> Result<BlockHash, Error> {
+        let at = decoder.position();
+        BlockHash::from_slice(decoder.bytes()?).map_err(|_| Error::message("not the hash of a block").at(at))
+    }
+}
