@@ -1,0 +1,3 @@
+//! The DAO: one pooled coin that many members guard together.
+
+pub mod guard;
