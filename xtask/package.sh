@@ -1,9 +1,13 @@
 #!/bin/sh
-# Builds the Debian package and lives through its life: contents, installing, starting on a screen nobody sees, removing.
+# Builds the Debian package and lives through its life: contents, installing, starting on a screen nobody sees, listening to
+# music in its window, removing.
 #   xtask/package.sh
 # A machine that has the package already is left alone: there it is only built and looked at.
 set -eu
 cd "$(dirname "$0")/.."
+
+# Small rather than fast; what must be fast is named in Cargo.toml.
+export CARGO_PROFILE_RELEASE_OPT_LEVEL=s CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
 
 # Sizes that a listener on a slow line would like, in bytes. They are goals: a miss is said, not a failure.
 GOAL_PACKAGE=10000000
@@ -25,8 +29,7 @@ build() {
     [ src-tauri/node_modules/.package-lock.json -nt src-tauri/package-lock.json ] ||
         npm --prefix src-tauri ci --no-audit --no-fund --loglevel=error
     rm -rf target/release/bundle/deb
-    CARGO_PROFILE_RELEASE_OPT_LEVEL=s CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
-        npm --prefix src-tauri run --silent tauri -- build --ci --bundles deb
+    npm --prefix src-tauri run --silent tauri -- build --ci --bundles deb
     package=$(echo target/release/bundle/deb/*.deb)
     [ -f "$package" ] || fail "no package in target/release/bundle/deb"
 }
@@ -77,6 +80,13 @@ start() {
     rm -r "$home"
 }
 
+# The window's own test, on the program that was installed: start, play, pause, sound, quit.
+listen() {
+    cargo xtask fixtures
+    cargo build --release --package cli
+    MUSICDAO_APP=/usr/bin/musicdao-app cargo test --release --package tests --test window
+}
+
 await() {
     what=$1
     shift
@@ -98,11 +108,12 @@ live() {
     trap 'as_root dpkg --purge "$name" >/dev/null' EXIT
     desktop-file-validate /usr/share/applications/*usicdao*.desktop
     start
+    listen
     as_root dpkg --purge "$name" >/dev/null
     trap - EXIT
     left=$(find /usr/bin /usr/share/applications /usr/share/icons /usr/lib /usr/share/doc -ipath '*musicdao*' 2>/dev/null)
     [ -z "$left" ] || fail "removing it left $left"
-    printf 'installed, started, removed\n'
+    printf 'installed, started, listened to, removed\n'
 }
 
 build

@@ -13,8 +13,8 @@ set -eu
 build="build-essential pkg-config clang mold cmake libasound2-dev"
 # The window and its tray.
 app="libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev file"
-# A screen nobody sees, a bus and a check of the menu entry for the package.
-package="xvfb xauth dbus desktop-file-utils"
+# A check of the menu entry for the package, and leave to open a screen of one's own.
+package="desktop-file-utils xauth"
 # Android's std is built from Debian's source by Debian's compiler; C is compiled, not linked.
 android="rustc-web cargo-web rust-web-src clang-19 lld-19 llvm-19 libc6-dev-arm64-cross"
 # Bitcoin Core's daemon.
@@ -74,7 +74,7 @@ cd "$(dirname "$0")/.."
 case "${1:-}" in
 build) packages=$build ;;
 app) packages="$build $app" ;;
-package) packages="$build $app $package" ;;
+package) packages="$build $app $tests $package" ;;
 android) packages="$build $android" ;;
 bitcoind) packages=$bitcoind ;;
 test)

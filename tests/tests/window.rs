@@ -484,8 +484,11 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The app under test: built beside the tests, with the page in it.
+/// The app under test: that of `MUSICDAO_APP`, or else the one built beside the tests, with the page in it.
 fn app() -> PathBuf {
+    if let Some(installed) = env::var_os("MUSICDAO_APP") {
+        return installed.into();
+    }
     let app = musicdao().with_file_name(format!("musicdao-app{}", env::consts::EXE_SUFFIX));
     assert!(app.exists(), "{} is missing: cargo build -p src-tauri", app.display());
     app
