@@ -4,10 +4,17 @@
 //! script and its descriptor, the exact size of its worst witness, and what is signed: the digest is computed from the
 //! transaction and the coins it spends, never taken from what somebody sent. Shares are gathered in a [`Gathering`], which
 //! verifies each when it arrives, so that an invalid one has an author and never reaches a witness.
+//!
+//! Taproot's key path is one signature that several make together, in two rounds: see [`Nonces`] and [`Session`]. Where it
+//! does not come about, the same keys spend by the leaf.
 
+pub mod dkg;
 mod error;
+mod frost;
 mod gathering;
+mod musig2;
 mod nums;
+mod rounds;
 mod sorted_multi;
 mod taproot;
 #[cfg(test)]
@@ -19,14 +26,18 @@ use domain::{
     Network,
     bitcoin::{
         Address, ScriptBuf, Transaction, TxOut, Weight, Witness, XOnlyPublicKey,
-        secp256k1::{Keypair, Message},
+        secp256k1::{Keypair, Message, Secp256k1, schnorr::Signature},
     },
 };
 use serde::{Deserialize, Serialize};
 
 pub use error::GuardError;
+pub use frost::{Group, KeyShare};
 pub use gathering::{Gathering, Share};
+pub use rounds::{Attempt, Commitment, MAX_ATTEMPTS, Nonces, Partial, Session, Signer};
 
+use frost::Frost;
+use musig2::MuSig2;
 use sorted_multi::SortedMulti;
 use taproot::Taproot;
 
@@ -48,6 +59,11 @@ pub enum Construction {
     MultiA,
     /// `wsh(sortedmulti(t, …))`: the same before taproot.
     SortedMulti,
+    /// `tr(MuSig2, multi_a(t, …))`: all sign as one, or any t by the leaf.
+    #[serde(rename = "musig2")]
+    MuSig2,
+    /// `tr(FROST, multi_a(t, …))`: any t sign as one, or each by the leaf.
+    Frost,
 }
 
 /// Which way a taproot output is spent (BIP-341).
@@ -72,27 +88,38 @@ pub struct Guard {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Lock {
-    Taproot(Box<Taproot>),
+    Taproot(Box<Taproot>, KeyPath),
     SortedMulti(SortedMulti),
+}
+
+/// Who can spend by taproot's key path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum KeyPath {
+    Nobody,
+    MuSig2(Box<MuSig2>),
+    Frost(Box<Frost>),
 }
 
 impl Construction {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::MultiA, Self::SortedMulti];
+    pub const ALL: [Self; 4] = [Self::MultiA, Self::SortedMulti, Self::MuSig2, Self::Frost];
 
     /// Returns its name in charters and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MultiA => "multi_a",
             Self::SortedMulti => "sorted_multi",
+            Self::MuSig2 => "musig2",
+            Self::Frost => "frost",
         }
     }
 
     /// Returns the most keys it can have.
     pub fn max_keys(self) -> usize {
         match self {
-            Self::MultiA => MAX_LEAF_KEYS,
+            Self::MultiA | Self::MuSig2 => MAX_LEAF_KEYS,
             Self::SortedMulti => MAX_MULTISIG_KEYS,
+            Self::Frost => MAX_FROST_KEYS,
         }
     }
 }
@@ -118,23 +145,47 @@ impl Guard {
     /// Makes the guard of a set of keys, `threshold` of which must sign.
     ///
     /// # Errors
-    /// When the construction cannot have so many keys, a key comes twice, or the threshold is 0 or above their number.
+    /// When the construction cannot have so many keys, a key comes twice, the threshold is 0 or above their number, or the
+    /// construction is FROST, whose group must be made first: see [`Self::frost`].
     pub fn new(
         construction: Construction,
         keys: impl IntoIterator<Item = XOnlyPublicKey>,
         threshold: usize,
     ) -> Result<Self, GuardError> {
-        let keys = sorted(construction, keys)?;
-        if !(1..=keys.len()).contains(&threshold) {
-            return Err(GuardError::Threshold { threshold, keys: keys.len() });
-        }
+        let keys = checked(construction, keys, threshold)?;
         let lock = match construction {
             Construction::MultiA => {
-                Lock::Taproot(Box::new(Taproot::new(nums::internal_key(&keys), &keys, threshold)))
+                let taproot = Taproot::new(nums::internal_key(&keys), &keys, threshold);
+                Lock::Taproot(Box::new(taproot), KeyPath::Nobody)
+            }
+            Construction::MuSig2 => {
+                let taproot = Taproot::new(musig2::aggregate(&keys), &keys, threshold);
+                let musig = MuSig2::new(&keys, taproot.root());
+                Lock::Taproot(Box::new(taproot), KeyPath::MuSig2(Box::new(musig)))
             }
             Construction::SortedMulti => Lock::SortedMulti(SortedMulti::new(&keys, threshold)),
+            Construction::Frost => return Err(GuardError::Group),
         };
         Ok(Self { construction, keys, threshold, lock })
+    }
+
+    /// Makes the guard of a FROST group.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`], and when the group is not one of so many keys and that threshold.
+    pub fn frost(
+        keys: impl IntoIterator<Item = XOnlyPublicKey>,
+        threshold: usize,
+        group: &Group,
+    ) -> Result<Self, GuardError> {
+        let keys = checked(Construction::Frost, keys, threshold)?;
+        if group.size() != (keys.len(), threshold) {
+            return Err(GuardError::Group);
+        }
+        let taproot = Taproot::new(group.key()?, &keys, threshold);
+        let frost = Frost::new(&keys, group, taproot.root());
+        let lock = Lock::Taproot(Box::new(taproot), KeyPath::Frost(Box::new(frost)));
+        Ok(Self { construction: Construction::Frost, keys, threshold, lock })
     }
 
     /// Returns the construction.
@@ -159,13 +210,24 @@ impl Guard {
 
     /// Returns the ways to spend, the preferred first.
     pub fn paths(&self) -> &'static [Path] {
-        &[Path::Script]
+        match self.lock {
+            Lock::Taproot(_, KeyPath::MuSig2(_) | KeyPath::Frost(_)) => &[Path::Key, Path::Script],
+            _ => &[Path::Script],
+        }
+    }
+
+    /// Returns how many sign at least, by the key path: all by MuSig2, the threshold by FROST.
+    pub fn cosigners(&self) -> usize {
+        match self.construction {
+            Construction::MuSig2 => self.keys.len(),
+            _ => self.threshold,
+        }
     }
 
     /// Returns the output script of the coin.
     pub fn script_pubkey(&self) -> ScriptBuf {
         match &self.lock {
-            Lock::Taproot(taproot) => taproot.script_pubkey(),
+            Lock::Taproot(taproot, _) => taproot.script_pubkey(),
             Lock::SortedMulti(multi) => multi.script_pubkey(),
         }
     }
@@ -179,8 +241,12 @@ impl Guard {
     /// Returns the descriptor with its checksum, as other wallets read it (BIP-380, BIP-386, BIP-387).
     pub fn descriptor(&self, network: Network) -> String {
         match &self.lock {
-            Lock::Taproot(_) => {
-                taproot::descriptor(nums::descriptor_key(&self.keys, network), &self.keys, self.threshold)
+            Lock::Taproot(taproot, path) => {
+                let internal = match path {
+                    KeyPath::Nobody => nums::descriptor_key(&self.keys, network),
+                    KeyPath::MuSig2(_) | KeyPath::Frost(_) => taproot::single(&taproot.internal()),
+                };
+                taproot::descriptor(internal, &self.keys, self.threshold)
             }
             Lock::SortedMulti(_) => sorted_multi::descriptor(&self.keys, self.threshold),
         }
@@ -195,11 +261,11 @@ impl Guard {
     /// When the coin cannot be spent that way.
     pub fn worst_witness(&self, path: Path) -> Result<Witness, GuardError> {
         match (&self.lock, path) {
-            (Lock::Taproot(taproot), Path::Script) => {
+            (Lock::Taproot(taproot, _), Path::Script) => {
                 Ok(taproot.worst_witness(self.keys.len(), self.threshold))
             }
             (Lock::SortedMulti(multi), Path::Script) => Ok(multi.worst_witness(self.threshold)),
-            (_, Path::Key) => Err(GuardError::Path(self.construction)),
+            (_, Path::Key) => self.key_path().map(|_| Witness::from_slice(&[[0; Share::LEN]])),
         }
     }
 
@@ -232,9 +298,9 @@ impl Guard {
             return Err(GuardError::OtherCoin(input));
         }
         match (&self.lock, path) {
-            (Lock::Taproot(taproot), Path::Script) => Ok(taproot.message(transaction, input, prevouts)),
+            (Lock::Taproot(taproot, _), Path::Script) => Ok(taproot.message(transaction, input, prevouts)),
             (Lock::SortedMulti(multi), Path::Script) => Ok(multi.message(transaction, input, coin.value)),
-            (_, Path::Key) => Err(GuardError::Path(self.construction)),
+            (_, Path::Key) => self.key_path().map(|_| taproot::key_message(transaction, input, prevouts)),
         }
     }
 
@@ -248,7 +314,7 @@ impl Guard {
             return Err(GuardError::NotHolder(key));
         }
         Ok(match &self.lock {
-            Lock::Taproot(_) => taproot::sign(message, keypair, aux),
+            Lock::Taproot(..) => taproot::sign(message, keypair, aux),
             Lock::SortedMulti(_) => sorted_multi::sign(message, keypair),
         })
     }
@@ -262,7 +328,7 @@ impl Guard {
             return Err(GuardError::NotHolder(*key));
         }
         let valid = match &self.lock {
-            Lock::Taproot(_) => taproot::verify(message, key, share),
+            Lock::Taproot(..) => taproot::verify(message, key, share),
             Lock::SortedMulti(_) => sorted_multi::verify(message, key, share),
         };
         valid.then_some(()).ok_or(GuardError::Share(*key))
@@ -286,10 +352,37 @@ impl Guard {
     fn script_witness(&self, held: &[(XOnlyPublicKey, Share)]) -> Option<Witness> {
         let used = held.get(..self.threshold)?;
         Some(match &self.lock {
-            Lock::Taproot(taproot) => taproot.witness(&self.keys, used),
+            Lock::Taproot(taproot, _) => taproot.witness(&self.keys, used),
             Lock::SortedMulti(multi) => multi.witness(used),
         })
     }
+
+    fn key_path(&self) -> Result<&KeyPath, GuardError> {
+        match &self.lock {
+            Lock::Taproot(_, path @ (KeyPath::MuSig2(_) | KeyPath::Frost(_))) => Ok(path),
+            _ => Err(GuardError::Path(self.construction)),
+        }
+    }
+
+    /// Builds the witness of the key path from a signature, if it is the output key's.
+    fn key_witness(&self, message: &Message, signature: [u8; 64]) -> Option<Witness> {
+        let Lock::Taproot(taproot, _) = &self.lock else { return None };
+        let parsed = Signature::from_slice(&signature).ok()?;
+        let secp = Secp256k1::verification_only();
+        secp.verify_schnorr(&parsed, message, &taproot.output_key()).ok()?;
+        Some(Witness::from_slice(&[signature]))
+    }
+}
+
+fn checked(
+    construction: Construction,
+    keys: impl IntoIterator<Item = XOnlyPublicKey>,
+    threshold: usize,
+) -> Result<Vec<XOnlyPublicKey>, GuardError> {
+    let keys = sorted(construction, keys)?;
+    let possible = (1..=keys.len()).contains(&threshold);
+    possible.then_some(()).ok_or(GuardError::Threshold { threshold, keys: keys.len() })?;
+    Ok(keys)
 }
 
 fn sorted(

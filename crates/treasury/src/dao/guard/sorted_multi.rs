@@ -87,7 +87,7 @@ fn read(share: &Share) -> Option<secp256k1::ecdsa::Signature> {
 }
 
 /// The secret of the point with even y.
-fn even(keypair: &Keypair) -> SecretKey {
+pub(super) fn even(keypair: &Keypair) -> SecretKey {
     match keypair.x_only_public_key().1 {
         Parity::Even => keypair.secret_key(),
         Parity::Odd => keypair.secret_key().negate(),

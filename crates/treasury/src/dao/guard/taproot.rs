@@ -7,10 +7,10 @@ use bdk_wallet::miniscript::{
     descriptor::{DescriptorPublicKey, SinglePub, SinglePubKey, TapTree, Tr},
 };
 use domain::bitcoin::{
-    ScriptBuf, TapLeafHash, Transaction, TxOut, Witness, XOnlyPublicKey,
+    ScriptBuf, TapLeafHash, TapNodeHash, Transaction, TxOut, Witness, XOnlyPublicKey,
     secp256k1::{Keypair, Message, Secp256k1, schnorr::Signature},
     sighash::{Prevouts, SighashCache, TapSighashType},
-    taproot::LeafVersion,
+    taproot::{LeafVersion, TaprootSpendInfo},
 };
 
 use super::Share;
@@ -18,7 +18,7 @@ use super::Share;
 /// A taproot output with one leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Taproot {
-    output: ScriptBuf,
+    info: Arc<TaprootSpendInfo>,
     leaf: ScriptBuf,
     control: Vec<u8>,
 }
@@ -29,13 +29,27 @@ impl Taproot {
         let leaf = multi_a(keys.to_vec(), threshold);
         let script = leaf.encode();
         let tr = Tr::new(internal, Some(TapTree::Leaf(Arc::new(leaf)))).expect("one leaf is not deep");
-        let control = tr.spend_info().control_block(&(script.clone(), LeafVersion::TapScript));
+        let info = tr.spend_info();
+        let control = info.control_block(&(script.clone(), LeafVersion::TapScript));
         let control = control.expect("the leaf is in its own tree").serialize();
-        Self { output: tr.script_pubkey(), leaf: script, control }
+        Self { info, leaf: script, control }
     }
 
     pub(super) fn script_pubkey(&self) -> ScriptBuf {
-        self.output.clone()
+        ScriptBuf::new_p2tr_tweaked(self.info.output_key())
+    }
+
+    pub(super) fn internal(&self) -> XOnlyPublicKey {
+        self.info.internal_key()
+    }
+
+    pub(super) fn output_key(&self) -> XOnlyPublicKey {
+        self.info.output_key().to_x_only_public_key()
+    }
+
+    /// The root of the tree, by which the internal key is moved.
+    pub(super) fn root(&self) -> TapNodeHash {
+        TapNodeHash::from_script(&self.leaf, LeafVersion::TapScript)
     }
 
     /// The digest that the leaf checks.
@@ -69,6 +83,16 @@ impl Taproot {
     }
 }
 
+/// The digest of the key path.
+pub(super) fn key_message(transaction: &Transaction, input: usize, prevouts: &[TxOut]) -> Message {
+    let sighash = SighashCache::new(transaction).taproot_key_spend_signature_hash(
+        input,
+        &Prevouts::All(prevouts),
+        TapSighashType::Default,
+    );
+    sighash.expect("the caller has checked the input and its coins").into()
+}
+
 /// Signs as BIP-340 says.
 pub(super) fn sign(message: &Message, keypair: &Keypair, aux: &[u8; 32]) -> Share {
     let signature = Secp256k1::signing_only().sign_schnorr_with_aux_rand(message, keypair, aux);
@@ -84,12 +108,14 @@ pub(super) fn verify(message: &Message, key: &XOnlyPublicKey, share: &Share) -> 
 
 /// Writes the descriptor.
 pub(super) fn descriptor(internal: DescriptorPublicKey, keys: &[XOnlyPublicKey], threshold: usize) -> String {
-    let single = |key: &XOnlyPublicKey| {
-        DescriptorPublicKey::Single(SinglePub { origin: None, key: SinglePubKey::XOnly(*key) })
-    };
     let leaf = multi_a(keys.iter().map(single).collect(), threshold);
     let tr = Descriptor::new_tr(internal, Some(TapTree::Leaf(Arc::new(leaf))));
     tr.expect("one leaf is not deep").to_string()
+}
+
+/// Writes an x-only key.
+pub(super) fn single(key: &XOnlyPublicKey) -> DescriptorPublicKey {
+    DescriptorPublicKey::Single(SinglePub { origin: None, key: SinglePubKey::XOnly(*key) })
 }
 
 fn multi_a<Pk: MiniscriptKey>(keys: Vec<Pk>, threshold: usize) -> Miniscript<Pk, Tap> {

@@ -1,3 +1,5 @@
+mod generation;
+mod rounds;
 mod scripts;
 mod shares;
 
@@ -9,7 +11,10 @@ use domain::bitcoin::{
     transaction::Version,
 };
 
-use super::{Construction, Guard};
+use frost_secp256k1_tr::keys::{IdentifierList, KeyPackage, generate_with_dealer};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+use super::{Construction, Group, Guard, KeyShare, frost::identifier};
 
 /// The sizes that everything is tried with: keys and threshold.
 const SIZES: [(usize, usize); 4] = [(3, 2), (10, 6), (20, 11), (100, 51)];
@@ -32,7 +37,24 @@ fn key(pair: &Keypair) -> XOnlyPublicKey {
 }
 
 fn guard(construction: Construction, keys: usize, threshold: usize) -> Guard {
-    Guard::new(construction, keypairs(keys).iter().map(key), threshold).unwrap()
+    match construction {
+        Construction::Frost => frost(keys, threshold.max(2)).0,
+        _ => Guard::new(construction, keypairs(keys).iter().map(key), threshold).unwrap(),
+    }
+}
+
+/// A group and its shares in the order of the keys, from a dealer: quick, and nothing a DAO would do.
+fn frost(count: usize, threshold: usize) -> (Guard, Vec<KeyShare>) {
+    let keys: Vec<_> = keypairs(count).iter().map(key).collect();
+    let (max, min) = (count as u16, threshold as u16);
+    let random = ChaCha20Rng::from_seed([3; 32]);
+    let (mut shares, group) = generate_with_dealer(max, min, IdentifierList::Default, random).unwrap();
+    let own = |key: &XOnlyPublicKey| {
+        let share = shares.remove(&identifier(&keys, key).unwrap()).unwrap();
+        KeyShare { key: *key, package: KeyPackage::try_from(share).unwrap() }
+    };
+    let shares = keys.iter().map(own).collect();
+    (Guard::frost(keys.clone(), threshold, &Group(group)).unwrap(), shares)
 }
 
 /// A transaction whose second input spends the guard's coin, and what it spends.

@@ -6,6 +6,11 @@ use domain::{Network, bitcoin::secp256k1::Secp256k1};
 use super::{super::nums, *};
 use crate::dao::guard::{GuardError, Path};
 
+fn dealt(keys: u16, threshold: u16) -> Group {
+    let random = ChaCha20Rng::from_seed([3; 32]);
+    Group(generate_with_dealer(keys, threshold, IdentifierList::Default, random).unwrap().1)
+}
+
 /// The descriptor, read by another's parser, must mean the same script.
 #[test]
 fn the_descriptor_says_what_the_script_does() {
@@ -43,8 +48,12 @@ fn nobody_knows_the_secret_of_the_internal_key() {
 fn the_order_in_which_keys_come_changes_nothing() {
     for construction in Construction::ALL {
         let keys = keypairs(7);
-        let one = Guard::new(construction, keys.iter().map(key), 4).unwrap();
-        let other = Guard::new(construction, keys.iter().rev().map(key), 4).unwrap();
+        let one = guard(construction, 7, 4);
+        let reversed = keys.iter().rev().map(key);
+        let other = match construction {
+            Construction::Frost => Guard::frost(reversed, 4, &dealt(7, 4)).unwrap(),
+            _ => Guard::new(construction, reversed, 4).unwrap(),
+        };
         assert_eq!(one, other);
     }
 }
@@ -55,6 +64,10 @@ fn limits_have_words_and_codes() {
         Guard::new(construction, keypairs(keys).iter().map(key), threshold).unwrap_err()
     };
     for construction in Construction::ALL {
+        assert_eq!(construction.as_str().parse(), Ok(construction));
+        if construction == Construction::Frost {
+            continue;
+        }
         let most = construction.max_keys();
         assert!(guard(construction, most, most / 2 + 1).script_pubkey().len() > 33);
         assert_eq!(make(construction, 0, 0).code(), "guard_keys");
@@ -63,7 +76,12 @@ fn limits_have_words_and_codes() {
         assert_eq!(make(construction, 3, 4).code(), "guard_threshold");
         let twice = Guard::new(construction, [key(&keypair(1)); 2], 1).unwrap_err();
         assert_eq!(twice, GuardError::Twice(key(&keypair(1))));
-        assert_eq!(construction.as_str().parse(), Ok(construction));
+    }
+    // A group stands for its keys and its threshold, and comes before its guard.
+    assert_eq!(make(Construction::Frost, 3, 2).code(), "guard_group");
+    for (keys, threshold) in [(4, 2), (3, 3)] {
+        let refused = Guard::frost(keypairs(keys).iter().map(key), threshold, &dealt(3, 2));
+        assert_eq!(refused.unwrap_err().code(), "guard_group");
     }
     assert_eq!("multi".parse::<Construction>().unwrap_err().code(), "construction_unknown");
 }
@@ -77,6 +95,11 @@ fn only_the_coins_own_input_has_a_message() {
         assert_eq!(code(0, &prevouts), "guard_other_coin");
         assert_eq!(code(2, &prevouts), "guard_input");
         assert_eq!(code(1, &prevouts[..1]), "guard_input");
-        assert_eq!(guard.message(&tx, 1, &prevouts, Path::Key).unwrap_err().code(), "guard_path");
+        let by_key = guard.message(&tx, 1, &prevouts, Path::Key);
+        if guard.paths().contains(&Path::Key) {
+            assert_ne!(by_key, guard.message(&tx, 1, &prevouts, Path::Script));
+        } else {
+            assert_eq!(by_key.unwrap_err().code(), "guard_path");
+        }
     }
 }
