@@ -1,0 +1,4 @@
+//! The kernel beside a chain that is only told: [`world`] is the people, what they sign, and what confirms.
+
+mod plain;
+mod world;
