@@ -12,6 +12,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod money;
+
 /// Longest wait for anything: long enough for a busy machine, short enough to end a test that hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -174,6 +176,11 @@ impl Daemon {
                 Err(error) => panic!("{}: waited in vain for {what}: {error}", self.id()),
             }
         }
+    }
+
+    /// Returns what it has told since somebody last listened.
+    pub fn told(&self) -> Vec<Value> {
+        self.events.try_iter().collect()
     }
 
     /// Waits for so many releases and returns their ids in order.

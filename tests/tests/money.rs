@@ -18,6 +18,8 @@ use tests::{Daemon, Folder, arg, musicdao};
 use treasury::wallet::{Chain, Seed};
 
 const PASSPHRASE: &str = "correct horse battery staple";
+/// What words are stretched with.
+const EXTENSION: &str = "an elephant in a bottle";
 
 /// Writes the passphrase's file of a data folder.
 fn passphrase(folder: &Folder) -> PathBuf {
@@ -403,30 +405,92 @@ fn another_program_finds_the_same_addresses_and_coins() {
 fn no_secret_is_written_told_or_logged() {
     let one = Bitcoind::start();
     let peer = one.address().to_string();
-    let folder = Folder::new();
-    // All that it says, at its most talkative, lands in the folder, too.
-    let said = folder.path().join("said");
-    let mut program = Command::new("sh");
-    program.arg("-c").arg(format!("exec \"$0\" \"$@\" -vv 2>{}", arg(&said))).arg(musicdao());
-    let alone =
-        ["--no-dht", "--no-mdns", "--listen", "127.0.0.1:0", "--network", "regtest", "--bitcoin-peer", &peer];
-    let alice = folder.daemon_with(program, &alone);
-    let words = create(&alice);
+    let talkative = |name: &str| {
+        let folder = Folder::new();
+        // All that it says, at its most talkative, lands in the folder, too.
+        let said = folder.path().join(name);
+        let mut program = Command::new("sh");
+        program.arg("-c").arg(format!("exec \"$0\" \"$@\" -vv 2>{}", arg(&said))).arg(musicdao());
+        let alone = [
+            "--no-dht",
+            "--no-mdns",
+            "--listen",
+            "127.0.0.1:0",
+            "--network",
+            "regtest",
+            "--bitcoin-peer",
+            &peer,
+        ];
+        folder.daemon_with(program, &alone)
+    };
+    let alice = talkative("said");
     let pass = passphrase(alice.folder());
-    alice.run(&["wallet", "lock"]);
-    alice.run(&["wallet", "unlock", "--passphrase-file", arg(&pass), "--minutes", "5"]);
-    assert_eq!(alice.fail(&["doctor"]), "checks_failed", "it is alone, and says so");
-    fs::remove_file(&pass).unwrap();
-    let folder = alice.stop();
-    let secrets = [PASSPHRASE.to_owned(), words.join(" "), words[..4].join(" "), words.join("\",\"")];
+    let stretched = file(alice.folder(), "stretched", EXTENSION);
+    let create =
+        ["wallet", "create", "--passphrase-file", arg(&pass), "--words-passphrase-file", arg(&stretched)];
+    let words = alice.run(&create)["words"].as_array().unwrap().clone();
+    let words: Vec<String> = words.iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+    let (by, labels) = (["--passphrase-file", arg(&pass)], alice.folder().path().join("labels"));
+    let paper = file(alice.folder(), "paper", &words.join("\n"));
+    let backup = alice.folder().path().join("backup");
+    let wrong = file(alice.folder(), "wrong", &format!("{PASSPHRASE}!"));
+    let mut said = Vec::new();
+    let mut say = |daemon: &Daemon, args: &[&str]| {
+        let output = daemon.folder().output(&[args, &["-vv"]].concat());
+        said.push((args.join(" "), [output.stdout, output.stderr].concat()));
+    };
+    for args in [
+        &["wallet", "lock"][..],
+        &["wallet", "unlock", "--passphrase-file", arg(&wrong)],
+        &[&["wallet", "unlock", "--minutes", "5"], &by[..]].concat(),
+        &["wallet", "address", "--label", "rent"],
+        &["wallet", "labels", "--export", arg(&labels)],
+        &["wallet", "labels", "--import", arg(&labels)],
+        &[&["wallet", "backup", arg(&backup)], &by[..]].concat(),
+        &["wallet", "drill", "--words-file", arg(&paper), "--words-passphrase-file", arg(&stretched)],
+        &["wallet", "drill", "--words-file", arg(&paper)],
+        &[&["wallet", "drill", "--backup", arg(&backup)], &by[..]].concat(),
+        &["wallet", "drill", "--backup", arg(&backup), "--passphrase-file", arg(&wrong)],
+        &[&["wallet", "send", &nobody(1).to_string(), "5000", "--fee-rate", "1"], &by[..]].concat(),
+        &[&["tip", &"ab".repeat(32), "5000"], &by[..]].concat(),
+        &["offer", "create", "--goal", "300000", "--share", "20", "--expiry", "2090-12-31"],
+        &["wallet", "status"],
+        &["wallet", "history"],
+        &["config", "get"],
+        &["doctor"],
+    ] {
+        say(&alice, args);
+    }
+    let (by_words, by_backup) = (talkative("said by words"), talkative("said by backup"));
+    let restore =
+        ["wallet", "restore", "--words-file", arg(&paper), "--words-passphrase-file", arg(&stretched)];
+    say(&by_words, &[&restore, &by[..]].concat());
+    say(&by_backup, &[&["wallet", "restore", "--backup", arg(&backup)], &by[..]].concat());
+    for daemon in [&by_words, &by_backup] {
+        assert_eq!(status(daemon)["exists"], true);
+    }
+    assert!(said.iter().filter(|(_, text)| !text.is_empty()).count() > 15);
+
+    let hidden = [&words[..4], &words[20..]].map(|some| [some.join(" "), some.join("\",\"")]).concat();
+    let plain = [PASSPHRASE, EXTENSION, "tprv", "xprv"].map(str::to_owned);
+    let secrets = [&hidden[..], &plain].concat();
+    let clean = |what: &str, text: &[u8]| {
+        let found = secrets.iter().find(|secret| contains(text, secret.as_bytes()));
+        assert!(found.is_none(), "{what} holds a secret");
+    };
+    said.iter().for_each(|(args, text)| clean(args, text));
+    for file in [&pass, &stretched, &paper, &wrong] {
+        fs::remove_file(file).unwrap();
+    }
     let mut looked = 0;
-    each_file(folder.path(), &mut |path, bytes| {
-        looked += 1;
-        for secret in &secrets {
-            assert!(!contains(bytes, secret.as_bytes()), "{} holds a secret", path.display());
-        }
-    });
-    assert!(looked > 5, "only {looked} files");
+    for daemon in [alice, by_words, by_backup] {
+        daemon.told().iter().for_each(|event| clean("an event", event.to_string().as_bytes()));
+        each_file(daemon.stop().path(), &mut |path, bytes| {
+            looked += 1;
+            clean(&path.display().to_string(), bytes);
+        });
+    }
+    assert!(looked > 15, "only {looked} files");
 }
 
 fn contains(bytes: &[u8], secret: &[u8]) -> bool {

@@ -1,108 +1,9 @@
 //! Money between listeners and artists: real daemons on a real Bitcoin chain of their own.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{fs, path::PathBuf, process::Command, str::FromStr};
-
 use chain::testenv::{Bitcoind, Purse};
-use domain::bitcoin::{Address, Amount, Txid};
 use serde_json::{Value, json};
-use tests::{Daemon, Folder, arg, musicdao};
-
-const PASSPHRASE: &str = "correct horse battery staple";
-/// What each wallet begins with.
-const FUNDS: u64 = 1_000_000;
-
-/// Writes the passphrase's file of a data folder.
-fn passphrase(folder: &Folder) -> PathBuf {
-    let path = folder.path().join("passphrase");
-    fs::write(&path, format!("{PASSPHRASE}\n")).unwrap();
-    path
-}
-
-/// Starts a daemon that asks one Bitcoin node and joins friends.
-fn daemon(folder: Folder, bitcoind: &Bitcoind, friends: &[&Daemon]) -> Daemon {
-    let peer = bitcoind.address().to_string();
-    let links: Vec<String> = friends.iter().map(|friend| friend.invite()).collect();
-    let mut args = vec!["--network", "regtest", "--bitcoin-peer", &peer];
-    args.extend(links.iter().flat_map(|link| ["--peer", link]));
-    folder.daemon(&args)
-}
-
-/// A daemon with a name and a wallet with [`FUNDS`], not in a block yet.
-fn member(name: &str, bitcoind: &Bitcoind, purse: &mut Purse, friends: &[&Daemon]) -> Daemon {
-    let daemon = daemon(Folder::new(), bitcoind, friends);
-    let file = passphrase(daemon.folder());
-    daemon.run(&["wallet", "create", "--words", "12", "--passphrase-file", arg(&file)]);
-    daemon.run(&["profile", "set", "--name", name]);
-    let address = daemon.run(&["wallet", "address"])["address"].as_str().unwrap().to_owned();
-    let script = Address::from_str(&address).unwrap().assume_checked().script_pubkey();
-    purse.pay(bitcoind, &script, Amount::from_sat(FUNDS));
-    daemon
-}
-
-fn unlock(daemon: &Daemon) {
-    let file = passphrase(daemon.folder());
-    daemon.run(&["wallet", "unlock", "--passphrase-file", arg(&file)]);
-}
-
-fn text(value: &Value, key: &str) -> String {
-    value[key].as_str().unwrap_or_else(|| panic!("{key}: {value}")).to_owned()
-}
-
-fn list(value: &Value, key: &str) -> Vec<Value> {
-    value[key].as_array().unwrap_or_else(|| panic!("{key}: {value}")).clone()
-}
-
-fn sum(values: &[Value], key: &str) -> u64 {
-    values.iter().map(|value| value[key].as_u64().unwrap_or_else(|| panic!("{key}: {value}"))).sum()
-}
-
-/// Waits until the wallet has looked at the newest block.
-fn until_synced(daemon: &Daemon, bitcoind: &Bitcoind) {
-    let height = bitcoind.tip().height;
-    daemon.until("the newest block", |daemon| {
-        let status = daemon.run(&["wallet", "status"]);
-        (status["synced"] == true && status["height"] == height).then_some(())
-    });
-}
-
-fn until_in_mempool(daemon: &Daemon, bitcoind: &Bitcoind, txid: &str) {
-    let txid: Txid = txid.parse().unwrap();
-    daemon.until("the payment to arrive", |_| bitcoind.has_in_mempool(txid).then_some(()));
-}
-
-fn until_offer(daemon: &Daemon, offer: &str) -> Value {
-    daemon.until("the offer", |daemon| {
-        list(&daemon.run(&["offer", "list"]), "offers").into_iter().find(|one| one["offer_id"] == offer)
-    })
-}
-
-fn offer(artist: &Daemon, more: &[&str]) -> String {
-    let args = ["offer", "create", "--goal", "300000", "--share", "20", "--expiry", "2090-12-31"];
-    text(&artist.run(&[&args, more].concat()), "offer_id")
-}
-
-/// Mines what waits, and waits until every wallet has seen it.
-fn mine(bitcoind: &Bitcoind, daemons: &[&Daemon]) {
-    bitcoind.mine(1);
-    daemons.iter().for_each(|daemon| until_synced(daemon, bitcoind));
-}
-
-/// An audit, byte for byte.
-fn audit(daemon: &Daemon, artist: &str) -> String {
-    let output = daemon.folder().output(&["audit", artist]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Waits for an audit that lacks nothing.
-fn complete_audit(daemon: &Daemon, artist: &str, is_enough: impl Fn(&Value) -> bool) -> String {
-    daemon.until("a complete audit", |daemon| {
-        let text = audit(daemon, artist);
-        let audit: Value = serde_json::from_str(&text).unwrap();
-        (audit["status"] == "complete" && is_enough(&audit)).then_some(text)
-    })
-}
+use tests::{Daemon, Folder, arg, money::*};
 
 #[test]
 fn listeners_pay_an_artist_who_is_away_and_anybody_recomputes_it() {
@@ -293,11 +194,7 @@ fn a_tip_is_paid_once_although_the_process_dies() {
         (!list(&listener.run(&["offer", "list"]), "offers").is_empty()).then_some(())
     });
     for place in ["signed", "kept", "published", "sent"] {
-        let peer = bitcoind.address().to_string();
-        let mut command = Command::new(musicdao());
-        command.env("MUSICDAO_TEST_DIE_AT", place);
-        let alone = ["--no-dht", "--no-mdns", "--listen", "127.0.0.1:0", "--bitcoin-peer", &peer];
-        let dying = listener.stop().daemon_with(command, &alone);
+        let dying = doomed(listener.stop(), &bitcoind, place);
         until_synced(&dying, &bitcoind);
         let file = passphrase(dying.folder());
         let tip = ["tip", artist.id(), "20000", "--key", place, "--passphrase-file", arg(&file)];

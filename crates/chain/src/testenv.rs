@@ -103,6 +103,15 @@ impl Bitcoind {
         self.wait_for_filters();
     }
 
+    /// Starts the node again without the transactions that waited for a block.
+    ///
+    /// # Panics
+    /// When it does not come back.
+    pub fn forget_mempool(&mut self) {
+        let kept = self.folder.path().join("regtest/mempool.dat");
+        self.restart(|| fs::remove_file(kept).unwrap());
+    }
+
     /// Where it answers other nodes.
     pub fn peer(&self) -> PeerAddress {
         self.address().into()

@@ -26,7 +26,7 @@ pub use commitment::{Root, Tree, id_of};
 pub use facts::{BlockFacts, Facts, TxFacts, Watch};
 pub use ledger::{LATE_AFTER, Ledger, NoteState, NoteStatus, OfferState, Problem, SplitState};
 pub use plan::{Batch, MAX_PAYEES, Plan, PlanError, PlanLine, Reward, Wish};
-pub use series::{Receipt, Series, receipts};
+pub use series::{Receipt, Series, believed, receipts};
 pub use waterfall::{Preview, Terms};
 
 use domain::bitcoin::Amount;

@@ -160,10 +160,12 @@ impl Seen {
         let known = self.facts.as_ref().map_or(born, |facts| facts.tip.height);
         chain.reach(born.min(known).saturating_sub(MEDIAN_SPAN)).await?;
         let mut facts = match self.facts.take() {
-            Some(facts) => on_chain(chain, facts, born)?,
+            Some(facts) => facts,
             None => Facts::new(book.network, block(chain, born)?),
         };
         for _ in 0..MAX_PASSES {
+            // Blocks may have been taken away since the last pass.
+            facts = on_chain(chain, facts, born)?;
             let again = self.watch.follow(book, &facts);
             let tip = facts.tip.height;
             let from = again.map_or(tip, |height| height.saturating_sub(1).min(tip));

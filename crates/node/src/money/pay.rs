@@ -1,6 +1,6 @@
 //! Paying: prepared, signed, kept with all that belongs to it, and only then sent.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use domain::bitcoin::{Address, Amount, FeeRate, Txid};
 use store::{PaymentRow, StoredRecord};
@@ -54,7 +54,8 @@ type Rest<'a> = Box<dyn FnOnce(&Draft) -> Result<PaymentRow, ApiError> + Send + 
 /// crash, until it is certain that they are.
 ///
 /// # Errors
-/// `wallet_none`, `wallet_locked`, those of passphrases, of spending and of the database.
+/// `wallet_none`, `wallet_locked`, `identity_in_use_elsewhere` where records belong to it and
+/// another node signs as this person now, those of passphrases, of spending and of the database.
 pub(crate) async fn pay(
     node: &Arc<Inner>,
     payment: Payment,
@@ -65,6 +66,9 @@ pub(crate) async fn pay(
     let spend = Spend { payees, rest_to, rate: node.money.rate(node, terms.fee).await?, coins, data, label };
     let row = |draft: &Draft| {
         let (txid, records) = (draft.txid().to_string(), records(draft)?);
+        if !records.is_empty() {
+            check_signs(node)?;
+        }
         let (purpose, published) = (purpose.to_owned(), records.is_empty());
         Ok(PaymentRow { txid, wish, purpose, detail, records, published, created_ms: unix_ms() })
     };
@@ -218,6 +222,18 @@ fn per_vbyte(fee: Amount, vsize: u64) -> f64 {
 fn custom(sat_per_vb: f64) -> Result<FeeRate, ApiError> {
     let rate = parse_fee_rate(&format!("{sat_per_vb:.3}")).filter(|_| sat_per_vb.is_finite());
     rate.ok_or_else(|| ApiError::new("fee_invalid", format!("{sat_per_vb} sat/vB is no fee rate")))
+}
+
+/// Fails where another node signs as this person now: what belongs to a payment could not be published, and the payment
+/// would wait for ever.
+fn check_signs(node: &Inner) -> Result<(), ApiError> {
+    match node.read_only.load(Ordering::Relaxed) {
+        false => Ok(()),
+        true => Err(ApiError::new(
+            "identity_in_use_elsewhere",
+            "another node was seen to sign as you; stop it, then `musicdao identity take-over` here",
+        )),
+    }
 }
 
 fn check_key(key: Option<&str>) -> Result<(), ApiError> {

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use domain::{
     PeerId, Record,
+    bitcoin::OutPoint,
     kinds::{self, PaymentId},
 };
 use treasury::{
@@ -21,6 +22,9 @@ use crate::{
 const PAGE: u32 = 100;
 /// Most tips of one list.
 const MAX_PAGE: u32 = 1_000;
+
+/// Tips by the output that they say was paid.
+type Claims<'a> = HashMap<OutPoint, Vec<(PaymentId, &'a kinds::Payment)>>;
 
 /// Lists tips, newest first; those that wait to be paid before all others.
 pub(super) async fn list(node: &Inner, offset: u32, limit: Option<u32>) -> Result<Payments, ApiError> {
@@ -40,8 +44,14 @@ pub(super) async fn list(node: &Inner, offset: u32, limit: Option<u32>) -> Resul
         payments.push(not_paid_yet(node, tip).await?);
     }
     let (skipped, limit) = (skipped.saturating_sub(waiting.len()), limit - payments.len());
-    for (record, tip) in signed.into_iter().skip(skipped).take(limit) {
-        payments.push(paid(node, &record, tip, &thanks).await?);
+    let mut claims: Claims<'_> = HashMap::new();
+    for (record, tip) in &signed {
+        claims.entry(tip.outpoint).or_default().push((record.slot, tip));
+    }
+    for (record, tip) in signed.iter().skip(skipped).take(limit) {
+        let rivals = &claims[&tip.outpoint];
+        let confirmations = confirmations(node, record, tip, rivals).await;
+        payments.push(paid(node, record, tip, confirmations, &thanks).await?);
     }
     Ok(Payments { payments, total: total as u64 })
 }
@@ -72,7 +82,8 @@ async fn thanks(node: &Inner) -> Result<HashMap<(PeerId, PaymentId), String>, Ap
 async fn paid(
     node: &Inner,
     record: &Record,
-    tip: kinds::Payment,
+    tip: &kinds::Payment,
+    confirmations: Option<u32>,
     thanks: &HashMap<(PeerId, PaymentId), String>,
 ) -> Result<Payment, ApiError> {
     Ok(Payment {
@@ -84,11 +95,11 @@ async fn paid(
         release_id: tip.release,
         amount_sat: tip.amount.to_sat(),
         txid: tip.outpoint.txid.to_string(),
-        confirmations: confirmations(node, record.author, &tip).await,
+        confirmations,
         waiting: false,
         at_ms: record.created_at,
         thanks: thanks.get(&(tip.artist, record.slot)).cloned(),
-        memo: tip.memo,
+        memo: tip.memo.clone(),
     })
 }
 
@@ -111,29 +122,35 @@ async fn not_paid_yet(node: &Inner, tip: &tips::Waiting) -> Result<Payment, ApiE
     })
 }
 
-/// How deep a tip's payment is, where the own wallet bears it out: the output is there, pays the artist and holds as
-/// much as is said. Whoever names somebody else's payment as a tip of theirs has to be found out by what it commits to.
-async fn confirmations(node: &Inner, author: PeerId, tip: &kinds::Payment) -> Option<u32> {
+/// How deep a tip's payment is, where the own wallet bears it out: the output is there, pays the artist, and its
+/// transaction says whose tips it holds. Whoever names somebody else's payment as a tip of theirs is found out.
+async fn confirmations(
+    node: &Inner,
+    record: &Record,
+    tip: &kinds::Payment,
+    rivals: &[(PaymentId, &kinds::Payment)],
+) -> Option<u32> {
     let purse = node.money.purse.lock().await;
     let wallet = purse.wallet().ok()?;
     let entry = wallet.entry(tip.outpoint.txid)?;
-    let known = match author == node.identity.id() {
-        true => true,
-        false => is_borne_out(wallet, author, tip),
-    };
+    let own = record.author == node.identity.id();
     match entry.state {
-        _ if !known => None,
+        _ if !own && !is_borne_out(wallet, record.slot, tip, rivals) => None,
         TxState::Confirmed(depth) => Some(depth),
         TxState::Signed | TxState::Broadcast | TxState::Mempool => Some(0),
         _ => None,
     }
 }
 
-fn is_borne_out(wallet: &Wallet, author: PeerId, tip: &kinds::Payment) -> bool {
+fn is_borne_out(
+    wallet: &Wallet,
+    id: PaymentId,
+    tip: &kinds::Payment,
+    rivals: &[(PaymentId, &kinds::Payment)],
+) -> bool {
     let Some(transaction) = wallet.transaction(tip.outpoint.txid) else { return false };
     let Some(output) = transaction.output.get(tip.outpoint.vout as usize) else { return false };
     let to_income = wallet.find(&output.script_pubkey).is_some_and(|(chain, _)| chain == Chain::Income);
-    let committed = paying::Root::of(&transaction);
-    let claimed = paying::Root::above(&paying::id_of(&author, tip), tip.place.as_ref());
-    to_income && output.value >= tip.amount && (committed.is_none() || committed == claimed)
+    let root = paying::Root::of(&transaction);
+    to_income && paying::believed(rivals, output.value, root).contains(&id)
 }

@@ -1,23 +1,27 @@
 //! Payouts: what investors, collaborators and fans get, in one payment.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
-    Kind, PeerId,
+    Kind, PeerId, SlotId,
     bitcoin::{Amount, Txid},
-    kinds::{Due, NoteId, OfferId, Payee},
+    kinds::{self, Due, NoteId, OfferId, Payee},
 };
 use tokio::time::{Instant, timeout_at};
 use treasury::{
-    paying::{self, Plan, PlanError, PlanLine},
-    wallet::{self, Chain, Coins, TxState},
+    paying::{self, Plan, PlanError, PlanLine, Root},
+    wallet::{self, Chain, Coins, FORGOTTEN_AFTER},
 };
 
 use super::{
     income,
     ledgers::{self, Account},
     offers,
-    pay::{self, Payment, Terms},
+    pay::{self, Payment, Terms, now},
     records,
 };
 use crate::{
@@ -152,19 +156,57 @@ async fn settled(node: &Arc<Inner>) -> Result<Account, ApiError> {
             return Err(ApiError::new("wallet_behind", "the wallet has not seen the newest block yet"));
         }
     };
+    check_settled(node, &account).await?;
+    Ok(account)
+}
+
+/// Fails while a payout may still get into a block, whoever made it: this node, another one with the same wallet, or
+/// this one before an old backup of it came back.
+async fn check_settled(node: &Inner, account: &Account) -> Result<(), ApiError> {
     let rows = node.store.payments(node.money.network.word(), false).await?;
+    let own: HashMap<&str, bool> =
+        rows.iter().map(|row| (row.txid.as_str(), row.purpose == PURPOSE)).collect();
+    let signed = signed(node).await?;
+    let mut known = BTreeSet::new();
     let purse = node.money.purse.lock().await;
-    for row in rows.iter().filter(|row| row.purpose == PURPOSE) {
-        let entry = row.txid.parse().ok().and_then(|txid: Txid| purse.wallet().ok()?.entry(txid));
-        if let Some(TxState::Signed | TxState::Broadcast | TxState::Mempool) = entry.map(|entry| entry.state)
-        {
-            let message =
-                format!("the payout {} waits for a block: let it confirm before the next one", row.txid);
+    let wallet = purse.wallet()?;
+    for transaction in wallet.made() {
+        let (txid, root) = (transaction.compute_txid().to_string(), Root::of(&transaction));
+        let named = root.is_some_and(|root| signed.contains_key(&root));
+        if own.get(txid.as_str()).copied().unwrap_or(named) && wallet.may_come(&transaction) {
+            let message = format!("the payout {txid} waits for a block: let it confirm before the next one");
             return Err(ApiError::new("payout_pending", message));
         }
+        known.extend(root);
     }
-    drop(purse);
-    Ok(account)
+    let is_paid = |id: &SlotId| account.ledger.payouts.contains_key(id);
+    let unheard_of = |(root, (id, _)): &(&Root, &(SlotId, u64))| !known.contains(root) && !is_paid(id);
+    // A transaction that nobody has mined for so long is forgotten by others, too.
+    let recent = |at_ms: u64| at_ms / 1000 + FORGOTTEN_AFTER > now();
+    match signed.iter().filter(unheard_of).find(|(_, (_, at_ms))| recent(*at_ms)) {
+        Some((_, (_, at_ms))) => {
+            let day = income::day(at_ms / 1000);
+            let message = format!(
+                "another node of yours signed a payout on {day} whose payment is not seen here: \
+                 what it pays would be paid twice"
+            );
+            Err(ApiError::new("payout_pending", message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The own payouts that were signed, by what their transactions commit to, each with one of its records and when.
+async fn signed(node: &Inner) -> Result<BTreeMap<Root, (SlotId, u64)>, ApiError> {
+    let mut signed = BTreeMap::new();
+    for record in records::own_payouts(node).await? {
+        let body = record.read::<kinds::Payout>().ok().flatten();
+        let body = body.filter(|body| body.network == node.money.network);
+        if let Some(root) = body.and_then(|body| Root::above(&record.slot, body.place.as_ref())) {
+            signed.insert(root, (record.slot, record.created_at));
+        }
+    }
+    Ok(signed)
 }
 
 /// Where fans get their presents: at addresses that they published.

@@ -23,6 +23,11 @@ pub(super) async fn book(node: &Inner, artist: PeerId) -> Result<Book, ApiError>
     Ok(Book::read(artist, node.money.network, &records))
 }
 
+/// Reads the payouts that this person signed, on any network.
+pub(super) async fn own_payouts(node: &Inner) -> Result<Vec<Record>, ApiError> {
+    Ok(node.store.records_of(&node.identity.id(), id::PAYOUT, MAX_RECORDS).await?)
+}
+
 /// Reads all records of a kind that are about money of this network.
 pub(super) async fn bodies<K: Kind>(node: &Inner) -> Result<Vec<(Record, K)>, ApiError> {
     let records = node.store.records_of_kind(K::ID, MAX_RECORDS).await?;

@@ -16,6 +16,10 @@ use super::{Facts, Root, TxFacts};
 /// second.
 pub const MAX_BOOK_WINDOWS: usize = 2 * MAX_WINDOWS;
 
+/// Blocks before a note's in which it can have been paid out to: a reorganisation may turn the two around, and an investor
+/// who is away sends the investment again only a while later. These are a day's.
+pub(super) const TURNED_AROUND: u32 = 144;
+
 /// A body and who signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed<T> {
@@ -154,7 +158,7 @@ impl Book {
         let notes = self.notes.iter().filter_map(|(id, note)| {
             let height = *paid.get(&Root::above(id, note.body.place.as_ref())?)?;
             match &note.body.payee {
-                Payee::Script(script) => Some((script.clone(), height)),
+                Payee::Script(script) => Some((script.clone(), height.saturating_sub(TURNED_AROUND))),
                 Payee::Dao(_) => None,
             }
         });

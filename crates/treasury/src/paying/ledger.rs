@@ -10,6 +10,7 @@ use domain::{
 
 use super::{
     BlockFacts, Book, Facts, Root, Signed, Terms, TxFacts, Watch,
+    book::TURNED_AROUND,
     waterfall::{Flow, Part},
     {add, less},
 };
@@ -246,6 +247,7 @@ impl Ledger {
             walk.receive(transaction);
             walk.pay_out(transaction);
             walk.invest(transaction);
+            walk.pay_out_early();
         }
         walk.finish(book)
     }
@@ -277,10 +279,14 @@ struct Walk<'a> {
     payouts_by_root: BTreeMap<Root, Vec<(SlotId, &'a Payout)>>,
     /// Payouts and their outputs that were counted.
     credited: BTreeSet<(SlotId, u32)>,
+    /// What was paid out to a note that comes later in the chain: a reorganisation may turn the two around.
+    early: BTreeMap<NoteId, Vec<&'a TxFacts>>,
+    /// Notes of this transaction that something was paid out to before.
+    awaited: Vec<NoteId>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(book: &'a Book, watch: &'a Watch, facts: &Facts) -> Self {
+    fn new(book: &'a Book, watch: &'a Watch, facts: &'a Facts) -> Self {
         let wanted: BTreeSet<Root> = book.counted(facts).filter_map(|it| it.root).collect();
         let mut notes_by_root: BTreeMap<Root, Vec<_>> = BTreeMap::new();
         for (id, note) in book.notes() {
@@ -308,8 +314,8 @@ impl<'a> Walk<'a> {
             log: book.log_ids(),
         };
         let (paid, numbers, flows) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let credited = BTreeSet::new();
-        Self { watch, ledger, paid, numbers, flows, notes_by_root, payouts_by_root, credited }
+        let (credited, early, awaited) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
+        Self { watch, ledger, paid, numbers, flows, notes_by_root, payouts_by_root, credited, early, awaited }
     }
 
     /// Lets every output at an income address flow through the offers.
@@ -347,7 +353,7 @@ impl<'a> Walk<'a> {
 
     /// Counts what a payout's transaction pays. A line counts where the lines on its output sum to the output's value
     /// and the output is its payee's; and once, so that whoever copies a commitment to pay one line takes no other.
-    fn pay_out(&mut self, transaction: &TxFacts) {
+    fn pay_out(&mut self, transaction: &'a TxFacts) {
         let Some(payouts) = transaction.root.and_then(|root| self.payouts_by_root.get(&root)) else { return };
         let mut lines: BTreeMap<u32, Vec<(SlotId, PayoutLine)>> = BTreeMap::new();
         for (id, payout) in payouts {
@@ -355,6 +361,10 @@ impl<'a> Walk<'a> {
         }
         for (vout, lines) in lines {
             let Some(output) = transaction.outputs.get(&vout) else { continue };
+            if let Some(note) = lines.iter().find_map(|(_, line)| self.unknown_note(line)) {
+                self.early.entry(note).or_default().push(transaction);
+                continue;
+            }
             let sum = lines.iter().fold(Amount::ZERO, |sum, (_, line)| add(sum, line.amount));
             if sum != output.value || !lines.iter().all(|(_, line)| self.is_payee(line, output)) {
                 continue;
@@ -365,6 +375,24 @@ impl<'a> Walk<'a> {
                 own.for_each(|(_, line)| self.credit(line, transaction.block));
                 self.ledger.payouts.entry(id).or_default().insert(transaction.txid);
             }
+        }
+    }
+
+    /// Counts what was paid out to the notes that this transaction paid, as far back as everybody looks.
+    fn pay_out_early(&mut self) {
+        for note in std::mem::take(&mut self.awaited) {
+            let since = self.paid[self.numbers[&note]].1.block.height.saturating_sub(TURNED_AROUND);
+            let early = self.early.remove(&note).unwrap_or_default();
+            let near = early.into_iter().filter(|transaction| transaction.block.height >= since);
+            near.for_each(|transaction| self.pay_out(transaction));
+        }
+    }
+
+    /// The note that a line pays, where the chain has not come to it.
+    fn unknown_note(&self, line: &PayoutLine) -> Option<NoteId> {
+        match line.due {
+            Due::Earned(note) | Due::Refund(note) if !self.numbers.contains_key(&note) => Some(note),
+            _ => None,
         }
     }
 
@@ -493,6 +521,7 @@ impl<'a> Walk<'a> {
         };
         self.numbers.insert(id, number);
         self.paid.push((id, state));
+        self.awaited.extend(self.early.contains_key(&id).then_some(id));
     }
 
     fn finish(mut self, book: &Book) -> Ledger {

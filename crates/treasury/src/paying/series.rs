@@ -1,6 +1,6 @@
 //! Income over time, by release and by supporter.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::{
     PeerId, ReleaseId,
@@ -8,7 +8,7 @@ use domain::{
     kinds::{Payment, PaymentId},
 };
 
-use super::{Book, Facts, Root, Signed, TxFacts, Watch, add, less};
+use super::{Book, Facts, Root, Watch, add, less};
 use crate::wallet::Chain;
 
 /// Seconds of a day.
@@ -25,8 +25,8 @@ pub struct Receipt {
     pub time: u32,
     /// How much.
     pub amount: Amount,
-    /// The payments that it is, where that is beyond doubt: they are of one author, or the transaction itself names
-    /// them, and they sum to no more than the output.
+    /// The payments that it is: the transaction itself names them, and they sum to no more than the output. What anybody
+    /// says of a transaction that names nothing is hearsay.
     pub payments: Vec<PaymentId>,
 }
 
@@ -37,16 +37,16 @@ pub struct Series {
     pub days: BTreeMap<u32, Amount>,
     /// By release; none for what names no release.
     pub releases: BTreeMap<Option<ReleaseId>, Amount>,
-    /// By supporter; none for what nobody claims, or several do.
+    /// By supporter; none for what names none.
     pub supporters: BTreeMap<Option<PeerId>, Amount>,
 }
 
 /// Lists every output at an income address in the order of the chain. A payment that names somebody else's output
-/// takes no part in what anybody is owed; here it makes nobody the supporter, unless the transaction says who.
+/// takes no part in what anybody is owed, and here it makes nobody the supporter.
 pub fn receipts(book: &Book, watch: &Watch, facts: &Facts) -> Vec<Receipt> {
-    let mut claims: BTreeMap<OutPoint, Vec<(PaymentId, &Signed<Payment>)>> = BTreeMap::new();
+    let mut claims: BTreeMap<OutPoint, Vec<(PaymentId, &Payment)>> = BTreeMap::new();
     for (id, payment) in book.payments() {
-        claims.entry(payment.body.outpoint).or_default().push((*id, payment));
+        claims.entry(payment.body.outpoint).or_default().push((*id, &payment.body));
     }
     let mut receipts = Vec::new();
     for transaction in book.counted(facts) {
@@ -61,11 +61,23 @@ pub fn receipts(book: &Book, watch: &Watch, facts: &Facts) -> Vec<Receipt> {
                 height: transaction.block.height,
                 time: transaction.block.median_time_past,
                 amount: output.value,
-                payments: believed(claims, output.value, transaction),
+                payments: believed(claims, output.value, transaction.root),
             });
         }
     }
     receipts
+}
+
+/// Returns those of the claims on an output that its transaction bears out, by what that commits to; none where they are
+/// of more than the output holds.
+pub fn believed(claims: &[(PaymentId, &Payment)], value: Amount, root: Option<Root>) -> Vec<PaymentId> {
+    let Some(root) = root else { return Vec::new() };
+    let named =
+        |(id, payment): &&(PaymentId, &Payment)| Root::above(id, payment.place.as_ref()) == Some(root);
+    let named: Vec<_> = claims.iter().filter(named).collect();
+    let sum = named.iter().try_fold(Amount::ZERO, |sum, (_, payment)| sum.checked_add(payment.amount));
+    let fits = sum.is_some_and(|sum| sum <= value);
+    if fits { named.iter().map(|(id, _)| *id).collect() } else { Vec::new() }
 }
 
 impl Series {
@@ -93,22 +105,4 @@ impl Series {
 fn grow<K: Ord>(sums: &mut BTreeMap<K, Amount>, key: K, amount: Amount) {
     let sum = sums.entry(key).or_default();
     *sum = add(*sum, amount);
-}
-
-/// Returns the claims on an output that are beyond doubt.
-fn believed(
-    claims: &[(PaymentId, &Signed<Payment>)],
-    value: Amount,
-    transaction: &TxFacts,
-) -> Vec<PaymentId> {
-    let attested = |(id, payment): &&(PaymentId, &Signed<Payment>)| {
-        transaction.root.is_some() && Root::above(id, payment.body.place.as_ref()) == transaction.root
-    };
-    let by_payer: Vec<_> = claims.iter().filter(attested).collect();
-    let claims = if by_payer.is_empty() { claims.iter().collect() } else { by_payer };
-    let authors: BTreeSet<PeerId> = claims.iter().map(|(_, payment)| payment.author).collect();
-    let sum = claims.iter().try_fold(Amount::ZERO, |sum, (_, it)| sum.checked_add(it.body.amount));
-    let attested = claims.iter().all(attested);
-    let fits = sum.is_some_and(|sum| sum <= value) && (authors.len() == 1 || attested);
-    if fits { claims.iter().map(|(id, _)| *id).collect() } else { Vec::new() }
 }

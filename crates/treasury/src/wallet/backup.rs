@@ -10,6 +10,11 @@ use super::{Chain, Passphrase, Seed, SeedError, VaultError, Wallet, vault};
 /// Version of the file's content.
 const VERSION: u32 = 1;
 
+/// Most addresses of a chain that were handed out.
+const MAX_REVEALED: u32 = 100_000;
+/// Most windows of published addresses.
+const MAX_WINDOWS: usize = crate::paying::MAX_BOOK_WINDOWS;
+
 /// What the file holds beside the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Body {
@@ -66,6 +71,7 @@ pub fn restore(sealed: &[u8], passphrase: &Passphrase) -> Result<Restored, SeedE
     if body.version != VERSION {
         return Err(damaged(&format!("it has version {}, this program knows {VERSION}", body.version)));
     }
+    check_size(&body)?;
     let mut wallet = Wallet::create(seed.keys(body.network).accounts(), body.birthday);
     let known = |(chain, text): (&Chain, &String)| wallet.accounts().descriptor(*chain) == *text;
     if !body.descriptors.iter().all(known) {
@@ -111,6 +117,18 @@ pub(crate) fn backup_with(
     };
     let body = serde_json::to_vec(&body).expect("the body has a JSON form");
     vault::seal(&seed.text(&body), passphrase, work_factor)
+}
+
+/// Each address and window takes a moment to derive, and a file says whatever it likes.
+fn check_size(body: &Body) -> Result<(), SeedError> {
+    let most = body.revealed.values().copied().max().unwrap_or_default();
+    if most > MAX_REVEALED {
+        return Err(damaged(&format!("it names {most} addresses, more than {MAX_REVEALED}")));
+    }
+    match body.windows.len() {
+        0..=MAX_WINDOWS => Ok(()),
+        count => Err(damaged(&format!("it names {count} windows, more than {MAX_WINDOWS}"))),
+    }
 }
 
 fn transaction(hex: &str) -> Result<Transaction, SeedError> {

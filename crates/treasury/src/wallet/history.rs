@@ -1,5 +1,7 @@
 //! What happened, newest first.
 
+use std::sync::Arc;
+
 use domain::bitcoin::{Amount, SignedAmount, Transaction, Txid};
 
 use super::{
@@ -140,6 +142,26 @@ impl Wallet {
             own,
             can_bump: waits && (own || self.view().coins.iter().any(|coin| coin.outpoint.txid == txid)),
         })
+    }
+
+    /// Returns the transactions that this wallet alone made, on this machine or another.
+    pub fn made(&self) -> impl Iterator<Item = Arc<Transaction>> {
+        let known = self.view().order.iter().filter_map(|txid| self.graph.get_tx(*txid));
+        known.filter(|tx| made_here(&self.scripts, tx))
+    }
+
+    /// Says whether a transaction that is in no block may still get into one: it waits, or loses only to another that
+    /// waits.
+    pub fn may_come(&self, tx: &Transaction) -> bool {
+        let waits = |txid| matches!(self.position(txid), Some(Position::Unconfirmed { .. }));
+        match self.position(tx.compute_txid()) {
+            Some(Position::Confirmed { .. }) => false,
+            Some(Position::Unconfirmed { .. }) => true,
+            None => match self.void_state(tx) {
+                TxState::Replaced { by } | TxState::Conflicted { by } => waits(by),
+                _ => false,
+            },
+        }
     }
 
     /// Writes the whole history as CSV (RFC 4180), oldest first.

@@ -231,6 +231,31 @@ fn whoever_is_owed_is_paid_before_anybody_is_paid_ahead() {
 }
 
 #[test]
+fn a_payout_counts_although_a_reorganisation_put_it_before_its_note() {
+    let mut world = World::new();
+    let offer = world.offer(&offer(1));
+    let note = world.note(offer, 100_000);
+    let id = world.sign(2, Vec::new(), &note).slot;
+    let Payee::Script(payee) = note.payee.clone() else { unreachable!("it is a person's") };
+    let lines = vec![PayoutLine { due: Due::Earned(id), vout: 0, amount: sat(4_000) }];
+    let payout = Payout { network: NETWORK, salt: world.fresh(), lines, place: None };
+    let paid_out = Tree::of([world.log(&payout).slot]).unwrap().root().script();
+    world.confirm(vec![(payee, 4_000), (paid_out, 0)]);
+    world.wait(600);
+    assert!(world.ledger().payouts.is_empty());
+    let (to, root) = (world.at(1, 5), Tree::of([id]).unwrap().root().script());
+    world.confirm(vec![(to, 100_000), (root, 0)]);
+    let paid = |world: &World| world.ledger().notes[&id].paid;
+    assert_eq!(paid(&world), sat(4_000));
+    assert_eq!(world.ledger().payouts.len(), 1);
+    // It is set off against what the note earns from now on.
+    world.tip(80_000);
+    assert_eq!((world.ledger().notes[&id].owed(), paid(&world)), (Amount::ZERO, sat(4_000)));
+    world.tip(40_000);
+    assert_eq!(world.ledger().notes[&id].owed(), sat(2_000));
+}
+
+#[test]
 fn fans_are_rewarded_beside_investors() {
     let mut world = World::new();
     let offer = world.offer(&offer(1));
@@ -470,34 +495,21 @@ fn a_payout_counts_only_where_its_outputs_say_the_same() {
 #[test]
 fn a_claim_on_somebody_elses_output_makes_nobody_the_supporter() {
     let mut world = World::new();
-    let release = SlotId::from_bytes([8; 32]);
-    let tip = world.tip(5_000);
-    let mine = Payment { release: Some(release), ..world.payment(tip, 5_000) };
-    world.sign(2, Vec::new(), &mine);
     let supporters = |world: &World| {
         let receipts = receipts(&world.book(), &world.watch, &world.facts);
-        Series::of(&world.book(), &receipts).supporters
+        Series::of(&world.book(), &receipts).supporters.into_iter().collect::<Vec<_>>()
     };
-    assert_eq!(supporters(&world).into_iter().collect::<Vec<_>>(), [(Some(person(2).id()), sat(5_000))]);
+    let tip = world.tip(5_000);
     world.claim(3, tip, 5_000);
-    assert_eq!(
-        supporters(&world).into_iter().collect::<Vec<_>>(),
-        [(None, sat(5_000))],
-        "two claims are none"
-    );
+    assert_eq!(supporters(&world), [(None, sat(5_000))], "the transaction does not say whose it is");
 
-    // A transaction that names its payment settles it.
-    let mut payment = world.payment(OutPoint::null(), 7_000);
-    let root = Tree::of([id_of(&person(2).id(), &payment)]).unwrap().root().script();
-    let to = world.at(0, 3);
-    payment.outpoint = world.confirm(vec![(to, 7_000), (root, 0)])[0];
-    world.sign(2, Vec::new(), &payment);
-    world.claim(3, payment.outpoint, 7_000);
-    assert_eq!(supporters(&world)[&Some(person(2).id())], sat(7_000));
+    // A transaction that names its payment does.
+    let given = world.give(2, 7_000, 7_000, None);
+    world.claim(3, given, 7_000);
+    assert_eq!(supporters(&world), [(None, sat(5_000)), (Some(person(2).id()), sat(7_000))]);
     // More than the output has is nothing.
-    let tip = world.tip(100);
-    world.claim(4, tip, 101);
-    assert_eq!(supporters(&world).get(&Some(person(4).id())), None);
+    world.give(4, 100, 101, None);
+    assert_eq!(supporters(&world), [(None, sat(5_100)), (Some(person(2).id()), sat(7_000))]);
 }
 
 #[test]
@@ -505,9 +517,7 @@ fn a_series_sums_to_the_income_by_every_measure() {
     let mut world = World::new();
     let release = SlotId::from_bytes([8; 32]);
     for (who, amount) in [(2, 5_000), (3, 6_000), (2, 7_000)] {
-        let tip = world.tip(amount);
-        let payment = Payment { release: (who == 2).then_some(release), ..world.payment(tip, amount) };
-        world.sign(who, Vec::new(), &payment);
+        world.give(who, amount, amount, (who == 2).then_some(release));
         world.wait(DAY);
     }
     world.tip(8_000);

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use domain::{
-    Identity, Kind, Network, PeerId, Record, RecordId, Stamp,
+    Identity, Kind, Network, PeerId, Record, RecordId, ReleaseId, Stamp,
     bitcoin::{
         Amount, Block, BlockHash, OutPoint, ScriptBuf, Transaction, TxMerkleNode, TxOut, WPubkeyHash,
         absolute::LockTime,
@@ -240,6 +240,16 @@ impl World {
         let to = self.at(1, principal as u32 % 1_000);
         self.confirm(vec![(to, principal), (root.script(), 0)]);
         id
+    }
+
+    /// Tips with a transaction that names its payment, which says that it is of so much.
+    pub(super) fn give(&mut self, who: u8, value: u64, said: u64, release: Option<ReleaseId>) -> OutPoint {
+        let payment = Payment { release, ..self.payment(OutPoint::null(), said) };
+        let root = Tree::of([id_of(&person(who).id(), &payment)]).unwrap().root().script();
+        let to = self.at(0, value as u32 % 1_000);
+        let outpoint = self.confirm(vec![(to, value), (root, 0)])[0];
+        self.sign(who, Vec::new(), &Payment { outpoint, ..payment });
+        outpoint
     }
 
     pub(super) fn claim(&mut self, author: u8, outpoint: OutPoint, amount: u64) -> PaymentId {
