@@ -461,7 +461,7 @@ fn no_secret_is_written_told_or_logged() {
     ] {
         say(&alice, args);
     }
-    let (by_words, by_backup) = (talkative("said by words"), talkative("said by backup"));
+    let (by_words, by_backup) = (talkative("said-by-words"), talkative("said-by-backup"));
     let restore =
         ["wallet", "restore", "--words-file", arg(&paper), "--words-passphrase-file", arg(&stretched)];
     say(&by_words, &[&restore, &by[..]].concat());
