@@ -34,6 +34,11 @@ summary() {
 }
 trap summary EXIT
 
+# Node.js may lie beside another compiler, as Debian's does: it leads the path here alone.
+page() {
+    PATH="$(xtask/node.sh):$PATH" npm --prefix ui run --silent "$1"
+}
+
 # Runs the tests and leaves their whole output, of those that pass too, in $report.
 run_tests() {
     if cargo nextest --version >/dev/null 2>&1; then
@@ -86,13 +91,12 @@ cargo clippy --workspace --all-targets -- -D warnings
 begin "program and window"
 cargo build --package cli --package src-tauri
 
-PATH="$(xtask/node.sh):$PATH"
 begin "page: types and components"
-npm --prefix ui run --silent check
-npm --prefix ui run --silent test
+page check
+page test
 
 begin "page in browsers"
-npm --prefix ui run --silent e2e
+page e2e
 
 begin "tests"
 run_tests

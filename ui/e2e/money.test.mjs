@@ -10,13 +10,16 @@ import { publish } from './world/publish.mjs';
 import { album } from './world/songs.mjs';
 import { story } from './world/steps.mjs';
 import { until } from './world/until.mjs';
+import { makeWallet, PASSPHRASE } from './world/wallet.mjs';
 
 const TIDE = { artist: 'Marta Vos', title: 'Low Tide, High Fever', songs: ['Salt', 'The Harbour Clock'] };
-const PASSPHRASE = 'eleven days in March';
+/** How many days ago, how much, with what word. */
+const TIPS = [[12, 8_000, 'For the gulls'], [11, 21_000, null], [9, 12_000, 'On repeat since Tuesday'], [6, 34_000, null], [4, 15_000, null], [2, 26_000, 'See you in Vlissingen!']];
 const GOAL = 1_000_000;
+const PRESENT = 25_000;
 
 test('a listener pays an artist, and is paid back', async (test) => {
-  const bitcoin = await Bitcoin.start(test);
+  const bitcoin = await Bitcoin.start(test, { at: ago(14) });
   const settings = `network = "regtest"\nbitcoin_peers = ["${bitcoin.address}"]\n`;
   const [artist, listener] = await Promise.all([Daemon.start(test, { settings }), Daemon.start(test, { settings })]);
   const release = await publish(artist, { ...TIDE, files: await album(TIDE) });
@@ -36,21 +39,35 @@ test('a listener pays an artist, and is paid back', async (test) => {
   };
 
   await step('each makes a wallet, and shows to have the words', async () => {
-    for (const window of [page, hers]) {
-      await makeWallet(window);
-      await window.getByRole('link', { name: 'Receive' }).first().waitFor();
-    }
+    await makeWallet(page, { slip: true });
+    await makeWallet(hers);
     assert.equal((await listener.api.call('wallet', { command: 'status' })).words_confirmed, true);
   });
 
   await step('coins come in, first on the way, then there', async () => {
     await page.getByRole('link', { name: 'Receive' }).first().click();
     const address = await page.locator('[data-address]').textContent();
-    await bitcoin.fund(address);
+    await bitcoin.offer({ [address]: 3_000_000 });
     await go(page, '#/wallet');
-    await page.getByLabel(/^Balance: 5,000,000,000/).waitFor();
+    await page.getByText(/^3,000,000.sats on the way$/).waitFor();
+    await both(1);
+    await page.getByLabel(/^Balance: 3,000,000/).waitFor();
     await page.getByText(/^Up to date/).waitFor();
     await page.getByRole('button', { name: /^Received/ }).waitFor();
+  });
+
+  await step('days go by, and some of them bring a tip', async () => {
+    for (const [days, amount_sat, memo] of TIPS) {
+      const tip = { command: 'tip', artist: artist.id, release, amount_sat, memo, now: false };
+      await money(listener, { ...tip, pay: { fee: { speed: 'slow' }, dry_run: false, passphrase: PASSPHRASE, key: null } });
+      await bitcoin.pending(1);
+      await bitcoin.at(ago(days));
+      await both(1);
+    }
+    await bitcoin.at(ago(0));
+    await both(1);
+    await go(hers, '#/studio/money');
+    await hers.getByRole('img', { name: /^Income by day/ }).waitFor();
   });
 
   await step('some are sent, after the total was shown', async () => {
@@ -64,9 +81,9 @@ test('a listener pays an artist, and is paid back', async (test) => {
     await page.getByText('Sent. It waits for a block.').waitFor();
     await bitcoin.pending(1);
     await go(hers, '#/wallet');
-    await hers.getByText(/^250,000.sats on the way$/).waitFor();
+    await hers.getByText(/^250,000.sats on the way/).waitFor();
     await both(1);
-    await hers.getByLabel(/^Balance: 250,000/).waitFor();
+    await hers.getByLabel(/^Balance: 366,000/).waitFor();
     await hers.getByText('In a block, 1 of 6').waitFor();
   });
 
@@ -86,16 +103,47 @@ test('a listener pays an artist, and is paid back', async (test) => {
     await bitcoin.pending(1);
     await both(1);
     await go(hers, '#/studio/money');
-    await hers.getByRole('button', { name: 'Say thanks: Ilse' }).click();
+    await hers.getByRole('button', { name: 'Say thanks: Ilse' }).first().click();
     await hers.getByRole('textbox', { name: /^Your answer/ }).fill('You made my evening');
     await hers.getByRole('button', { name: 'Say thanks', exact: true }).click();
     await go(page, '#/wallet/tips');
     await page.getByText('“You made my evening”').waitFor();
   });
 
+  await step('tips that fees would eat wait for each other', async () => {
+    for (let given = 0; given < 2; given += 1) {
+      await go(page, `#/release/${release}`);
+      await page.getByRole('main').getByRole('button', { name: 'Support Marta Vos' }).click();
+      await page.getByRole('textbox', { name: 'Amount' }).fill('250');
+      await page.getByText('The fee would eat a good part of it').waitFor();
+      await page.getByRole('button', { name: /^Give 250/ }).click();
+      await page.getByText(/^Your tip waits to go to Marta Vos with others/).first().waitFor();
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+    }
+    await go(page, '#/wallet/tips');
+    await page.getByText('2 tips wait to go together.').waitFor();
+    await page.getByRole('button', { name: 'Pay now' }).click();
+    await page.getByRole('button', { name: /^Pay now 500/ }).click();
+    await page.getByText('Your tips are on their way.').waitFor();
+    await bitcoin.pending(1);
+    await both(1);
+    await go(hers, '#/studio/money');
+    await hers.getByRole('region', { name: 'Tips' }).getByText(/^\+250/).nth(1).waitFor();
+  });
+
   await step('the artist makes an offer and sees how it would split', async () => {
     await go(hers, '#/studio/money/offer');
     await hers.getByRole('textbox', { name: 'What it is for' }).fill('The second album');
+    await hers.getByRole('textbox', { name: 'How much you need' }).fill(String(GOAL));
+    await hers.getByRole('spinbutton', { name: /^Part of your income/ }).fill('101');
+    await hers.getByText('All parts together are more than everything.').waitFor();
+    await hers.getByRole('spinbutton', { name: /^Part of your income/ }).fill('20');
+    const ends = hers.getByLabel('Ends on');
+    const then = await ends.inputValue();
+    await ends.fill('2020-01-31');
+    await hers.getByText('This offer is over.').waitFor();
+    assert.equal(await hers.getByRole('button', { name: 'Publish the offer' }).isDisabled(), true);
+    await ends.fill(then);
     await hers.getByRole('textbox', { name: 'How much you need' }).fill(String(GOAL));
     await hers.getByRole('columnheader', { name: 'To investors' }).waitFor();
     await hers.getByRole('button', { name: 'Publish the offer' }).click();
@@ -106,6 +154,8 @@ test('a listener pays an artist, and is paid back', async (test) => {
     await go(page, `#/artist/${artist.id}`);
     await page.getByRole('button', { name: 'Invest' }).click();
     await page.getByText('You can lose all of it.').waitFor();
+    await page.getByRole('textbox', { name: 'Amount' }).fill(String(GOAL + 1));
+    await page.getByText('That is more than the goal still lacks.').waitFor();
     await page.getByRole('textbox', { name: 'Amount' }).fill(String(GOAL));
     await page.getByRole('checkbox', { name: 'I can afford to lose it' }).check();
     await page.getByRole('button', { name: /^Invest 1,000,000/ }).click();
@@ -127,15 +177,39 @@ test('a listener pays an artist, and is paid back', async (test) => {
       return offers[0].owed_sat && offers;
     }));
     assert.equal(owed, 100_000, 'a fifth of the income');
+    // Presents go to who lets people pay them.
+    await listener.api.call('profile_set', { name: null, bio: null, links: null, avatar: null });
     const before = await balance(listener);
     await hers.getByRole('link', { name: 'Pay back' }).click();
     await hers.getByRole('listitem').getByText('Ilse').waitFor();
-    await hers.getByRole('button', { name: /^Pay out 100,000/ }).click();
+    await hers.getByRole('combobox', { name: 'Add a supporter' }).selectOption('Ilse');
+    await hers.getByRole('textbox', { name: 'Ilse' }).fill(String(PRESENT));
+    await hers.getByRole('listitem').getByText(/^present/).waitFor();
+    await hers.getByRole('button', { name: /^Pay out 125,000/ }).click();
     await hers.getByText('Paid out. Everybody sees it arrive.').waitFor();
     await bitcoin.pending(1);
     await both(1);
-    await until('it arrives', async () => (await balance(listener)) === before + owed);
+    await until('it arrives', async () => (await balance(listener)) === before + owed + PRESENT);
     await page.getByText(/^100,000.sats of at most 1,500,000/).first().waitFor();
+  });
+
+  await step('an investment can be given back', async () => {
+    const wish = { command: 'offer_create', goal_sat: 60_000, share_bp: 500, cap_percent: 120, floor_sat: null, expiry: '2027-12-31', title: 'A film for “Salt”', splits: [], dry_run: false };
+    const { offer_id: film } = await money(artist, wish);
+    await until('the offer is known', async () => (await money(listener, { command: 'offers', artist: artist.id })).offers.length === 2);
+    await money(listener, { command: 'invest', offer: film, amount_sat: 40_000, pay: { fee: { speed: 'normal' }, dry_run: false, passphrase: PASSPHRASE, key: null } });
+    await bitcoin.pending(1);
+    await both(1);
+    await go(hers, '#/studio/money');
+    const offer = hers.getByRole('article', { name: 'A film for “Salt”' });
+    await offer.getByRole('button', { name: 'Give back: Ilse' }).click();
+    await hers.getByRole('button', { name: /^Give back 40,000/ }).click();
+    await hers.getByText('It is on its way back.').waitFor();
+    await bitcoin.pending(1);
+    await both(1);
+    await offer.getByText('Given back').waitFor();
+    await go(page, '#/wallet/notes');
+    await page.getByText('Given back').waitFor();
   });
 
   await step('anybody can check the books', async () => {
@@ -158,7 +232,11 @@ test('a listener pays an artist, and is paid back', async (test) => {
 
   await step('every screen of money can be read and used by everybody', async (test) => {
     const newcomer = await Daemon.start(test, { settings });
-    const { offers: [{ offer_id: offer }] } = await money(artist, { command: 'offers', artist: artist.id });
+    await money(listener, { command: 'tip', artist: artist.id, release, amount_sat: 180_000, memo: 'For the new strings', now: false, pay: { fee: { speed: 'fast' }, dry_run: false, passphrase: PASSPHRASE, key: null } });
+    await bitcoin.pending(1);
+    await both(1);
+    const { offers } = await money(artist, { command: 'offers', artist: artist.id });
+    const { offer_id: offer } = offers.find(({ title }) => title === 'The second album');
     for (const size of SIZES) {
       for (const theme of ['dark', 'light']) {
         const open = (link) => openWindow(browser, link, { size, theme, bypassCSP: true });
@@ -174,8 +252,14 @@ test('a listener pays an artist, and is paid back', async (test) => {
         await his.getByRole('main').getByRole('button', { name: 'Support Marta Vos' }).click();
         await his.getByRole('button', { name: /^Give / }).waitFor();
         await look(his, 'support');
+        await his.keyboard.press('Escape');
+        await his.getByRole('button', { name: 'Check the books' }).click();
+        await his.getByRole('cell').first().waitFor();
+        await look(his, 'books');
         for (const part of ['money', 'money/offer', `money/payout/${offer}`]) {
           await go(studio, `#/studio/${part}`);
+          if (part === 'money/offer') await wish(studio);
+          if (part.includes('payout')) await studio.getByRole('button', { name: /^Pay out \d/ }).waitFor();
           await look(studio, `studio-${part.split('/').slice(0, 2).join('-')}`);
         }
         await go(fresh, '#/wallet');
@@ -186,19 +270,14 @@ test('a listener pays an artist, and is paid back', async (test) => {
   });
 });
 
-async function makeWallet(page) {
-  await go(page, '#/wallet');
-  await page.getByLabel('Passphrase for this device').fill(PASSPHRASE);
-  await page.getByLabel('Passphrase again').fill(PASSPHRASE);
-  await page.getByRole('button', { name: 'Show me the words' }).click();
-  await page.locator('[data-word]').first().waitFor();
-  const words = await page.locator('[data-word]').allTextContents();
-  assert.equal(words.length, 24);
-  await page.getByRole('button', { name: 'I wrote them down' }).click();
-  for (let asked = 0; asked < 3; asked += 1) {
-    const question = page.getByText(/^Which is word \d+\?$/);
-    const place = Number(/\d+/.exec(await question.textContent())[0]);
-    await page.getByRole('button', { name: words[place - 1], exact: true }).click();
-    await page.getByText(`Which is word ${place}?`, { exact: true }).waitFor({ state: 'detached' });
-  }
+/** An offer that is not published. */
+async function wish(page) {
+  await page.getByRole('textbox', { name: 'What it is for' }).fill('Twelve days in a lighthouse');
+  await page.getByRole('textbox', { name: 'How much you need' }).fill('800000');
+  await page.getByRole('columnheader', { name: 'To investors' }).waitFor();
+}
+
+/** Unix seconds, so many days ago. */
+function ago(days) {
+  return Math.floor(Date.now() / 1_000) - days * 86_400;
 }

@@ -11,11 +11,20 @@ import { until } from './until.mjs';
 const MATURE = 100;
 /** Whoever can spend what is mined here, it is nobody's wallet. */
 const NOBODY = 'raw(51)';
+const COIN = 100_000_000;
+/** What a payment from nobody's coins costs. */
+const FEE_SAT = 500;
+/** Nobody is let go as silent when the clock leaps. */
+const FOREVER_S = 1_000_000_000;
 
 export class Bitcoin {
   #process;
   #folder;
   #ports;
+  /** Blocks from the first whose coins are spent. */
+  #spent = 0;
+  /** What the last payment from them left, at an address that everybody can spend from. */
+  #rest;
 
   constructor(child, folder, ports) {
     this.#process = child;
@@ -23,18 +32,22 @@ export class Bitcoin {
     this.#ports = ports;
   }
 
-  /** @param {import('node:test').TestContext} test ends it */
-  static async start(test) {
+  /**
+   * @param {import('node:test').TestContext} test ends it
+   * @param {{ at?: number }} options what its clock says, in Unix seconds, where that is not today
+   */
+  static async start(test, { at } = {}) {
     const [folder, program] = await Promise.all([mkdtemp(join(tmpdir(), 'musicdao-bitcoin-')), programOf()]);
     const [p2p, rpc] = await freePorts();
     const child = spawn(program, [
       '-regtest', '-server', '-listen', '-listenonion=0', '-discover=0', '-dnsseed=0', '-fixedseeds=0', '-natpmp=0', '-blockfilterindex=1',
-      '-peerblockfilters=1', '-printtoconsole=0', '-whitelist=noban@127.0.0.1', '-par=1', '-dbcache=16', `-datadir=${folder}`,
+      '-peerblockfilters=1', '-printtoconsole=0', '-whitelist=noban@127.0.0.1', `-peertimeout=${FOREVER_S}`, '-par=1', '-dbcache=16', `-datadir=${folder}`,
       `-rpcport=${rpc}`, `-bind=127.0.0.1:${p2p}`,
     ], { stdio: ['ignore', 'ignore', 'inherit'] });
     const node = new Bitcoin(child, folder, { p2p, rpc });
     test.after(() => node.#remove());
     await until('bitcoind answers', () => node.rpc('getblockcount').then(() => true, () => false));
+    if (at) await node.at(at);
     // With a block of today it is past its initial download, and relays.
     await node.mine(1);
     return node;
@@ -57,17 +70,47 @@ export class Bitcoin {
 
   /** Mines what waits; the blocks pay nobody. */
   async mine(count) {
-    await this.rpc('generatetodescriptor', count, NOBODY);
+    if (count) await this.rpc('generatetodescriptor', count, NOBODY);
     await until('the filters', async () => {
       const [{ 'basic block filter index': index }, height] = await Promise.all([this.rpc('getindexinfo'), this.rpc('getblockcount')]);
       return index.synced && index.best_block_height === height;
     });
   }
 
-  /** Mines blocks that pay an address, and as many more as it takes to spend them. */
-  async fund(address, count = 1) {
-    await this.rpc('generatetoaddress', count, address);
-    await this.mine(MATURE);
+  /** Sets the clock, of which the next blocks are. */
+  async at(unix) {
+    await this.rpc('setmocktime', Math.round(unix));
+  }
+
+  /**
+   * Pays from nobody's coins, which everybody can spend, in a block of its own.
+   * @param {Record<string, number>} outputs satoshis for each address
+   */
+  async pay(outputs) {
+    const place = (this.#spent += 1);
+    const missing = place + MATURE - (await this.rpc('getblockcount'));
+    if (missing > 0) await this.mine(missing);
+    const { tx: [{ txid, vout: [{ value }] }] } = await this.rpc('getblock', await this.rpc('getblockhash', place), 2);
+    const { hash } = await this.rpc('generateblock', NOBODY, [await this.#draw({ txid, vout: 0, sat: Math.round(value * COIN) }, outputs)]);
+    const { tx: [, paid] } = await this.rpc('getblock', hash, 2);
+    this.#rest = { txid: paid.txid, vout: paid.vout.length - 1, sat: Math.round(paid.vout.at(-1).value * COIN) };
+    await this.mine(0);
+  }
+
+  /** Pays from what the last such payment left; it waits for a block. */
+  async offer(outputs) {
+    if (!this.#rest) await this.pay({});
+    const bare = await this.#draw(this.#rest, outputs);
+    // A witness of one element, the script that is always true.
+    const [version, body, time] = [bare.slice(0, 8), bare.slice(8, -8), bare.slice(-8)];
+    return this.rpc('sendrawtransaction', `${version}0001${body}010151${time}`);
+  }
+
+  async #draw({ txid, vout, sat }, outputs) {
+    const paid = Object.entries(outputs);
+    const rest = sat - FEE_SAT - paid.reduce((sum, [, part]) => sum + part, 0);
+    const { segwit: { address: nobody } } = await this.rpc('decodescript', '51');
+    return this.rpc('createrawtransaction', [{ txid, vout }], [...paid, [nobody, rest]].map(([address, part]) => ({ [address]: (part / COIN).toFixed(8) })));
   }
 
   /** Waits until somebody's payment is here. */

@@ -15,11 +15,22 @@ export function figures(sat: number, unit: Unit, locale: string): string {
 
 /** What was typed, in satoshis: `5000`, `5 000`, `5.000`, `5000sat`, `0,0001 btc`; nothing where it is no amount. */
 export function typed(text: string, unit: Unit): number | undefined {
+  const sat = counted(text, unit);
+  return sat !== undefined && sat <= MOST_SAT ? sat : undefined;
+}
+
+/** Why what was typed cannot be paid: it is no amount, nothing, or more than there will ever be. */
+export function wrong(text: string, unit: Unit): 'none' | 'zero' | 'much' | undefined {
+  if (!text.trim()) return undefined;
+  const sat = counted(text, unit);
+  return sat === undefined ? 'none' : sat > MOST_SAT ? 'much' : sat ? undefined : 'zero';
+}
+
+function counted(text: string, unit: Unit): number | undefined {
   const [, number, named] = /^\s*([\d.,'\s\u00a0\u202f]*\d)\s*(sats?|btc)?\s*$/i.exec(text) ?? [];
   if (!number) return undefined;
   const btc = named ? named.toLowerCase() === 'btc' : unit === 'btc';
-  const sat = btc ? coins(number) : whole(number);
-  return sat !== undefined && sat <= MOST_SAT ? sat : undefined;
+  return btc ? coins(number) : whole(number);
 }
 
 /** An amount as it stands in a field. */

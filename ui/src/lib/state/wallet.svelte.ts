@@ -115,7 +115,8 @@ class Wallet {
     try {
       this.status = await askWallet({ command: 'status' });
       this.failure = undefined;
-      this.chain = await askWallet({ command: 'chain' });
+      // Who has no wallet never meets Bitcoin: asking the chain would look for its nodes.
+      if (this.status.exists) this.chain = await askWallet({ command: 'chain' });
     } catch (thrown) {
       this.failure ??= Failure.from(thrown);
     }
