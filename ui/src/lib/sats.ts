@@ -10,7 +10,8 @@ export const MOST_SAT = 21_000_000 * SATS;
 export function figures(sat: number, unit: Unit, locale: string): string {
   const value = unit === 'sat' ? sat : sat / SATS;
   const digits = unit === 'sat' ? 0 : 8;
-  return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  // A minus as long as a plus.
+  return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace('-', '−');
 }
 
 /** What was typed, in satoshis: `5000`, `5 000`, `5.000`, `5000sat`, `0,0001 btc`; nothing where it is no amount. */
