@@ -6,6 +6,7 @@ use domain::bitcoin::{
     Weight,
     secp256k1::{Message, Parity, PublicKey},
 };
+use proptest::prelude::*;
 use zeroize::Zeroizing;
 
 use super::*;
@@ -311,4 +312,33 @@ fn what_is_sent_is_small() {
     assert_eq!(Partial::try_from(Vec::from(partial)), Ok(partial));
     assert_eq!(Commitment::try_from(vec![2; 65]).unwrap_err().code(), "guard_malformed");
     assert_eq!(Partial::try_from(vec![2; 33]).unwrap_err().code(), "guard_malformed");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever bytes a peer sends: they are refused, or are what they claim to be, and nothing panics.
+    #[test]
+    fn any_bytes_of_a_peer_are_judged(
+        commitment: [u8; 33],
+        other in prop_oneof![Just(2_u8), Just(3), any::<u8>()],
+        partial: [u8; 32],
+        long in prop::collection::vec(any::<u8>(), 0..600),
+    ) {
+        let mut points = [commitment, commitment].concat();
+        points[0] = other;
+        points[33] = 5 - (other & 1);
+        let commitment = Commitment::try_from(points).unwrap();
+        for mut cast in Cast::both(3, 2) {
+            let mut commitments = cast.commit_all();
+            let first = *commitments.keys().next().unwrap();
+            commitments.insert(first, commitment);
+            if let Ok(mut session) = Session::new(&cast.guard, cast.message, commitments) {
+                prop_assert!(session.add(first, Partial::from_bytes(partial)).is_err());
+                prop_assert_eq!(session.finish(), None);
+            }
+        }
+        prop_assert!(Group::from_bytes(&long).is_err());
+        prop_assert!(KeyShare::from_bytes(&long).is_err());
+    }
 }
