@@ -1,5 +1,7 @@
 //! What a turn does to the accounts.
 
+use std::collections::BTreeSet;
+
 use domain::{
     PeerId,
     bitcoin::{Amount, TxOut},
@@ -117,16 +119,22 @@ impl Work<'_> {
         self.charge(owed - value)
     }
 
-    /// Pays everybody a part of what is left in proportion to the claims.
-    pub(super) fn pay_everybody(&mut self, left: u64) -> Result<Vec<(PeerId, TxOut)>, Refusal> {
-        let accounts = std::mem::take(&mut self.state.accounts);
-        let claims: Vec<u64> = accounts.values().map(|account| account.claim.to_sat()).collect();
+    /// Pays everybody a part of what is left in proportion to the claims. Accounts that a note names stay for the address
+    /// that artists pay from then on.
+    pub(super) fn pay_everybody(&mut self, left: u64) -> Vec<(PeerId, TxOut)> {
+        let claims: Vec<u64> = self.state.accounts.values().map(|account| account.claim.to_sat()).collect();
         let parts = pro_rata(left, &claims).unwrap_or_default();
         self.state.unassigned = Amount::ZERO;
         self.state.reserve = Amount::ZERO;
-        let paid = accounts.into_iter().zip(parts).filter(|(_, value)| *value >= MIN_OUTPUT);
-        let output = |value, script_pubkey| TxOut { value: Amount::from_sat(value), script_pubkey };
-        Ok(paid.map(|((peer, account), value)| (peer, output(value, account.leave))).collect())
+        let mut paid = Vec::new();
+        for ((peer, account), value) in self.state.accounts.iter_mut().zip(parts) {
+            (account.claim, account.member) = (Amount::ZERO, None);
+            if value >= MIN_OUTPUT {
+                let script_pubkey = account.leave.clone();
+                paid.push((*peer, TxOut { value: Amount::from_sat(value), script_pubkey }));
+            }
+        }
+        paid
     }
 
     fn charge(&mut self, cost: u64) -> Result<(), Refusal> {
@@ -164,16 +172,26 @@ impl State {
         self.admitted.remove(&joiner.peer);
     }
 
-    /// Ends a membership. The account stays while something is reserved in it or a note names it.
+    /// Ends a membership.
     fn release(&mut self, peer: &PeerId, now: Moment) {
         let Some(account) = self.accounts.get_mut(peer) else { return };
         account.claim = account.reserved;
         let counted = account.member.take().and_then(|member| member.counted);
         self.past.extend(counted.map(|from| Past { peer: *peer, from: from.turn, until: now.turn }));
-        let is_named = self.notes.values().any(|shares| shares.iter().any(|(owner, _)| owner == peer));
-        if account.claim == Amount::ZERO && !is_named {
-            self.accounts.remove(peer);
+    }
+
+    /// Forgets accounts that are empty, nobody's, and named by no note.
+    pub(super) fn tidy(&mut self) {
+        let is_empty = |account: &Account| account.claim == Amount::ZERO && account.member.is_none();
+        let mut gone: BTreeSet<PeerId> =
+            self.accounts.iter().filter(|(_, account)| is_empty(account)).map(|(peer, _)| *peer).collect();
+        if gone.is_empty() {
+            return;
         }
+        for (owner, _) in self.notes.values().flat_map(|shares| shares.iter()) {
+            gone.remove(owner);
+        }
+        self.accounts.retain(|peer, _| !gone.contains(peer));
     }
 
     fn is_founding(&self) -> bool {

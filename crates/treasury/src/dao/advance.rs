@@ -207,7 +207,7 @@ impl<'a> Work<'a> {
     fn end(mut self, plan: Plan<'a>, executed: Executed) -> Result<Step, Refusal> {
         let left = plan.left(&executed.outputs)?;
         let left = left.checked_sub(plan.fee).ok_or(Refusal::Funds(plan.fee))?;
-        let paid_out = self.pay_everybody(left)?;
+        let paid_out = self.pay_everybody(left);
         let mut outputs = executed.outputs;
         outputs.extend(paid_out.iter().map(|(_, output)| output.clone()));
         let (transaction, notes) = plan.transaction(&self, outputs, executed.notes);
@@ -216,13 +216,14 @@ impl<'a> Work<'a> {
     }
 
     fn finish(
-        self,
+        mut self,
         transaction: Unsigned,
         refund: Option<Refund>,
         notes: Vec<Note>,
         executed: Vec<ProposalId>,
         paid_out: Vec<(PeerId, TxOut)>,
     ) -> Result<Step, Refusal> {
+        self.state.tidy();
         self.state.audit()?;
         Ok(Step {
             turn: self.state.turn(),
@@ -255,9 +256,11 @@ impl State {
 }
 
 fn check_height(before: &State, turn: &Turn, evidence: &Evidence) -> Result<(), Refusal> {
-    match (before.height..=evidence.tip).contains(&turn.height) {
+    let (height, tip) = (turn.height, evidence.tip);
+    let least = before.height.max(evidence.lowest_height.unwrap_or(0));
+    match (least..=tip).contains(&height) {
         true => Ok(()),
-        false => Err(Refusal::Height { height: turn.height, least: before.height, tip: evidence.tip }),
+        false => Err(Refusal::Height { height, least, tip }),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Evidence {
     pub tip: u32,
     /// The highest fee rate that this node signs; none to leave it to the compiled-in cap, as when history is read.
     pub highest_rate: Option<FeeRate>,
+    /// The lowest height of a turn that this node signs, so that nothing is dated back; none when history is read.
+    pub lowest_height: Option<u32>,
     /// Joins by their id, each with its author.
     pub joins: BTreeMap<JoinId, (PeerId, Join)>,
     /// Proposals by their id, each with its author.
@@ -61,6 +63,7 @@ impl Evidence {
             dao,
             tip: 0,
             highest_rate: None,
+            lowest_height: None,
             joins: BTreeMap::new(),
             proposals: BTreeMap::new(),
             yes: BTreeMap::new(),

@@ -61,10 +61,14 @@ impl<'a> Plan<'a> {
     pub(super) fn of(
         work: &Work<'a>,
         coins: Vec<Merged>,
-        leavers: Vec<PeerId>,
+        mut leavers: Vec<PeerId>,
         joiners: Vec<Joiner<'a>>,
     ) -> Result<Self, Refusal> {
         let is_last = joiners.is_empty() && work.state.members().all(|(peer, _)| leavers.contains(peer));
+        if is_last {
+            let owed = work.state.accounts.iter().filter(|(_, account)| account.claim > Amount::ZERO);
+            leavers = owed.map(|(peer, _)| *peer).collect();
+        }
         let mut plan = Self { coins, leavers, joiners, executed: 0, fee: 0, base: 0, share: 0, is_last };
         let rate = work.turn.rate;
         let fixed = plan.fixed_weight(work);

@@ -4,17 +4,20 @@ use domain::{
     Identity, Kind, Network, PeerId, Record, Stamp,
     bitcoin::{
         Amount, BlockHash, FeeRate, OutPoint, ScriptBuf, TxOut, Txid, WPubkeyHash,
+        bip32::{DerivationPath, Xpriv, Xpub},
         hashes::Hash,
         secp256k1::{Keypair, Secp256k1},
     },
     kinds::{
-        Ballot, Charter, Choice, Construction, DaoId, Intent, Join, JoinId, JoinInput, Leave, Output,
-        Proposal, ProposalId, Rules, Vouch,
+        Ballot, Charter, Choice, Construction, DaoId, Income, Intent, Join, JoinId, JoinInput, Leave, Offer,
+        Output, Proposal, ProposalId, Rules, Vouch,
     },
 };
 
 use super::super::*;
 use crate::paying::id_of;
+
+pub(super) const ARTIST: u16 = 900;
 
 /// A DAO, its people, and all that they signed.
 pub(super) struct World {
@@ -78,9 +81,13 @@ impl World {
 
     /// A DAO that these people founded.
     pub(super) fn founded(charter: Charter, founders: u16) -> Self {
+        Self::founded_with(charter, founders, 20_000)
+    }
+
+    pub(super) fn founded_with(charter: Charter, founders: u16, deposit: u64) -> Self {
         let mut world = Self::new(charter);
         for number in 0..founders {
-            world.wish(number, 20_000, 100_000);
+            world.wish(number, deposit, deposit + 80_000);
         }
         let mut turn = world.turn();
         turn.joins = world.joins.values().copied().collect();
@@ -127,9 +134,44 @@ impl World {
     }
 
     pub(super) fn leave(&mut self, number: u16) {
-        let leave =
-            Leave { network: self.state.charter.network, dao: self.state.dao, join: self.joins[&number] };
-        self.take(number, &leave);
+        let Some(member) = self.state.member(&peer(number)) else { return };
+        let (network, dao, join) = (self.state.charter.network, self.state.dao, member.join);
+        self.take(number, &Leave { network, dao, join });
+    }
+
+    /// An artist with an offer and addresses; whoever it is, is the same in every world.
+    pub(super) fn artist(&mut self) -> Intent {
+        let network = self.state.charter.network;
+        let chain = |at: u32| {
+            let secp = Secp256k1::new();
+            let path: DerivationPath = format!("86'/1'/1'/{at}").parse().unwrap();
+            let master = Xpriv::new_master(network.bitcoin(), &[7; 32]).unwrap();
+            Xpub::from_priv(&secp, &master.derive_priv(&secp, &path).unwrap())
+        };
+        let income =
+            Income { network, income: chain(0), principal: chain(1), windows: vec![0, 5_000], birthday: 1 };
+        let offer = Offer {
+            network,
+            salt: [1; 16],
+            goal: Amount::from_sat(1_000_000),
+            share: 2_500,
+            cap: 150,
+            floor: Amount::ZERO,
+            expiry: 1_900_000_000,
+            splits: None,
+            title: None,
+            release: None,
+        };
+        let (income, offer) = (self.take(ARTIST, &income).slot, self.take(ARTIST, &offer).slot);
+        Intent::Invest { artist: peer(ARTIST), offer, amount: Amount::from_sat(30_000), income, index: 5_017 }
+    }
+
+    /// Builds what is due and confirms it.
+    pub(super) fn go_on(&mut self) -> Option<(Turn, Step)> {
+        let builder = *self.state.members().next()?.0;
+        let (turn, step) = self.state.gather(builder, self.rate, &self.evidence, &Scope::default())?;
+        assert_eq!(self.confirm(&turn), Ok(step.clone()), "the same turn makes the same bytes");
+        Some((turn, step))
     }
 
     pub(super) fn vouch(&mut self, voucher: u16, member: u16) {
@@ -182,6 +224,8 @@ impl World {
     pub(super) fn confirm(&mut self, turn: &Turn) -> Result<Step, Refusal> {
         let step = self.advance(turn)?;
         self.evidence.tip += 1;
+        let spent = step.transaction.transaction.input.iter().map(|input| input.previous_output);
+        spent.for_each(|outpoint| drop(self.evidence.coins.remove(&outpoint)));
         self.state = step.state.clone();
         let (height, transaction) = (self.evidence.tip, &step.transaction.transaction);
         let txid = transaction.compute_txid();
