@@ -79,11 +79,60 @@ test('music is found and played without a pointer', async (test) => {
   });
 });
 
+test('somebody new comes in and publishes without a pointer', async (test) => {
+  const node = await Daemon.start(test);
+  const page = await openWindow(await startBrowser(test), node.web);
+  const step = story(test, page);
+  const press = (key) => page.keyboard.press(key);
+  const files = await album(TIDE);
+
+  await step('the first run begins at the name, and its keys steer nothing else', async () => {
+    await until('the name has the focus', async () => /^Your name/.test(await focused(page)));
+    await page.keyboard.type('srq?');
+    await press('Enter');
+    await page.getByRole('heading', { name: 'Who can see what' }).waitFor();
+    assert.deepEqual((({ shuffle, repeat }) => [shuffle, repeat])(await node.api.call('player', { command: 'state' })), [false, 'off']);
+    assert.equal((await node.api.call('status')).name, 'srq?');
+  });
+
+  await step('both switches are in sight, and reached', async () => {
+    const last = page.getByRole('switch', { name: 'Find people far away' });
+    const [box, bar] = await Promise.all([last.boundingBox(), page.getByRole('button', { name: 'Continue' }).boundingBox()]);
+    assert.ok(box.y + box.height <= bar.y, JSON.stringify([box, bar]));
+    await tabTo(page, 'Continue');
+    await press('Enter');
+    await page.getByRole('heading', { name: 'Find people to listen with' }).waitFor();
+    await tabTo(page, 'Go to the music');
+    await press('Enter');
+    await page.getByRole('heading', { name: 'No music here yet' }).waitFor();
+  });
+
+  await step('songs are chosen, told of, and are out', async () => {
+    await tabTo(page, 'Studio');
+    await press('Enter');
+    await page.getByRole('heading', { name: 'Drop your music here' }).waitFor();
+    const chooser = page.waitForEvent('filechooser');
+    await tabTo(page, 'Choose files');
+    await press('Enter');
+    await (await chooser).setFiles(files);
+    await page.getByLabel('Title of song 1').waitFor();
+    await tabTo(page, /^CC BY 4/);
+    await press('Space');
+    await tabTo(page, /^I made this music/);
+    await press('Space');
+    await tabTo(page, 'Publish');
+    await press('Enter');
+    await page.getByText('It is out').waitFor();
+    await page.getByText('Nobody is connected right now.').waitFor();
+    assert.deepEqual(page.complaints, []);
+  });
+});
+
 /** What a screen reader would say of what has the focus. */
 function focused(page) {
   return page.evaluate(() => {
-    const { ariaLabel, textContent } = document.activeElement;
-    return (ariaLabel ?? textContent).replace(/\s+/g, ' ').trim();
+    const { ariaLabel, labels, textContent } = document.activeElement;
+    return (ariaLabel ?? labels?.[0]?.textContent ?? textContent).replace(/\s+/g, ' ').trim();
   });
 }
 
@@ -93,7 +142,7 @@ async function tabTo(page, name) {
     await page.keyboard.press('Tab');
     const at = await focused(page);
     stops.push(at);
-    if (at === name) {
+    if (name instanceof RegExp ? name.test(at) : at === name) {
       assert.ok(await page.evaluate(() => document.activeElement.matches(':focus-visible')), `${name} shows its focus`);
       return;
     }

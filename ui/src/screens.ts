@@ -33,7 +33,7 @@ const SCREENS: Record<string, Entry> = {
 
 export function screenOf({ path }: Route): Screen {
   const first = path[0] ?? '';
-  const name = first in SCREENS ? first : '';
+  const name = Object.hasOwn(SCREENS, first) ? first : '';
   const [section, load] = SCREENS[name]!;
   // Search keeps its field while one types; other screens are new for a new subject.
   const key = name === 'search' || name === 'settings' ? name : path.join('/');

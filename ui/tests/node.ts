@@ -1,6 +1,6 @@
 /** A node that answers as a test says, and remembers what it was asked. */
 import {
-  Failure, provide, type Backend, type BringOptions, type Connection, type Event, type Method, type ShellWords, type Source,
+  Failure, provide, type Backend, type BringOptions, type Connection, type Event, type Method, type Opened, type ShellWords, type Source,
 } from '../src/lib/backend';
 
 type Answer = (params: never) => unknown;
@@ -15,6 +15,7 @@ export class TestNode implements Backend {
   /** How a file is brought over. */
   carry: (source: Source, options: BringOptions) => Promise<string> = async ({ name }) => `/brought/${name}`;
   #events = new Set<(event: Event) => void>();
+  #openings = new Set<(opened: Opened) => void>();
 
   constructor(answers: Partial<Record<Method, Answer>> = {}) {
     this.answers = answers;
@@ -65,8 +66,14 @@ export class TestNode implements Backend {
     return () => {};
   }
 
-  onOpened(): () => void {
-    return () => {};
+  onOpened(hear: (opened: Opened) => void): () => void {
+    this.#openings.add(hear);
+    return () => this.#openings.delete(hear);
+  }
+
+  /** What the system opens with the app. */
+  open(opened: Opened): void {
+    for (const hear of this.#openings) hear(opened);
   }
 
   /** What the tray was told. */

@@ -64,7 +64,7 @@ describe('what is dropped', () => {
   it('is brought over and becomes a draft; what is neither music nor a picture is left out, and said', async () => {
     await studio.add(files('a.flac', 'notes.pdf', 'cover.jpg'));
     expect(server.params('inspect')).toMatchObject([{ paths: ['/brought/a.flac', '/brought/cover.jpg'] }]);
-    expect(toasts.list.map(({ text }) => text)).toEqual(['1 file was left out: neither music nor a picture.']);
+    expect(toasts.list.map(({ text }) => text)).toEqual(['notes.pdf was left out: neither music nor a picture.']);
     expect(studio.draft).toMatchObject({ title: 'Barometer', artist: 'Noor', date: '2026', tags: ['ambient'], license: null });
     // An artist who is the release's needs no second mention.
     expect(studio.draft?.songs.map(({ artist }) => artist)).toEqual(['', '', '']);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { words } from '../src/lib/i18n/failures';
 import { en } from '../src/lib/i18n/en';
@@ -51,7 +51,50 @@ describe('the guides', () => {
   }
 });
 
+/** Codes that the sources of the node and the window give to errors, each where it is made. */
+function codes(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const part of ['../crates', '../src-tauri/src']) {
+    for (const name of readdirSync(part, { recursive: true, encoding: 'utf8' })) {
+      const apart = name.split(/[\\/]/);
+      if (!name.endsWith('.rs') || apart.some((one) => ['tests', 'tests.rs', 'benches', 'fuzz', 'examples', 'sim', 'cli'].includes(one))) continue;
+      const [text = ''] = readFileSync(`${part}/${name}`, 'utf8').split(/\n#\[cfg\(test\)\]\nmod /);
+      const tables = [...text.matchAll(/fn code\(&?self\) -> &'static str \{[^]*?\n {4}\}/g)].map(([table]) => table);
+      const made = [...text.matchAll(/ApiError::new\(\s*"([a-z_]+)"/g), ...tables.flatMap((table) => [...table.matchAll(/=> "([a-z_]+)"/g)])];
+      for (const [, code] of made) found.set(code!, name);
+    }
+  }
+  return found;
+}
+
+/** What no page can meet. */
+const ELSEWHERE = new Set([
+  // Of the command line.
+  'bench_failed', 'license_ambiguous',
+  // Of records that others made: they are refused and nobody is asked.
+  'record_key', 'record_kind', 'record_malformed', 'record_network', 'record_permanent', 'record_signature', 'record_too_many_refs',
+  'record_version', 'message_malformed', 'message_too_long', 'message_version', 'unknown_slot', 'log_forked', 'offer_missing',
+  'principal_without_note', 'too_many_windows',
+  // What the Wallet says of the chain in words of its own: how far it is, and what became of a node.
+  'connecting', 'waiting', 'headers', 'filters', 'synced', 'peer_no_filters', 'peer_other_network', 'peer_unhelpful',
+  // What a payment is warned of has its own words.
+  'fee_high', 'links_accounts',
+  // Of requests that the page never makes: it chooses ids, keys and places itself, and sends none that were typed.
+  'data_too_long', 'key_too_long', 'label_target', 'outpoint_malformed', 'payee_missing', 'txid_malformed', 'unknown_offer', 'window_invalid',
+  'closed',
+]);
+/** Treasuries that are guarded together have no screen yet. */
+const UNSEEN = /[\\/]dao[\\/]/;
+
 describe('a failure in words', () => {
+  it('has words for every code that a page can meet', () => {
+    const all = codes();
+    expect(all.size).toBeGreaterThan(200);
+    const wordless = [...all].filter(([code, where]) => !(code in en.failures) && !ELSEWHERE.has(code) && !UNSEEN.test(where));
+    expect(wordless).toEqual([]);
+    expect([...ELSEWHERE].filter((code) => !all.has(code) || code in en.failures), 'not to be listed').toEqual([]);
+  });
+
   it('has our own where the code is known', () => {
     expect(words({ code: 'disk_full', message: 'os error 28' }).what).toBe('The disk is full.');
   });

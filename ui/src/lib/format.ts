@@ -1,4 +1,9 @@
-/** Numbers and times as people read them. */
+/** Numbers and times as people read them; ids. */
+
+/** Whether it can be the id of somebody or of a release. */
+export function isId(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}
 
 /** `3:07`, `1:02:03`. */
 export function clock(ms: number): string {

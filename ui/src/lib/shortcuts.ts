@@ -33,6 +33,8 @@ const OWN: Record<string, string> = {
 
 export function shortcuts(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  // The first run has no player to steer yet.
+  if (router.route.path[0] === 'welcome') return;
   const target = event.target as Element;
   if (target.closest('input, textarea, select, [contenteditable]')) return;
   if (document.querySelector('[role="dialog"], [role="menu"]')) return;

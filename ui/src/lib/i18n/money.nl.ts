@@ -51,7 +51,7 @@ export const money: Messages['money'] = {
     text: 'Om artiesten fooi te geven, in hen te investeren en betaald te worden. De sleutel ontstaat op dit apparaat en blijft hier; alleen jij kunt haar terughalen.',
     create: 'Portemonnee maken',
     fromWords: 'Uit woorden',
-    fromBackup: 'Uit een reservekopie',
+    fromBackup: 'Uit reservekopie',
     passphrase: 'Wachtwoordzin voor dit apparaat',
     passphraseText: 'Minstens 8 tekens. Zo kan wie dit apparaat ook gebruikt niet betalen.',
     again: 'Wachtwoordzin nog eens',

@@ -106,6 +106,8 @@ export const settings = {
   join: {
     title: 'Join by invite',
     text: 'Paste the link that a friend sent you, or that was behind their QR code.',
+    asked: 'Open this link?',
+    askedText: 'It connects you with people who know what it leads to. They then see your network address and your identity.',
     link: 'Invite',
     linkHint: 'musicdao:…',
     do: 'Join',

@@ -107,6 +107,8 @@ export const settings: Messages['settings'] = {
   join: {
     title: 'Meedoen met een uitnodiging',
     text: 'Plak de link die een vriend stuurde, of die achter de QR-code zat.',
+    asked: 'Deze link openen?',
+    askedText: 'Hij verbindt je met mensen die weten waar hij heen leidt. Zij zien dan je netwerkadres en je identiteit.',
     link: 'Uitnodiging',
     linkHint: 'musicdao:…',
     do: 'Meedoen',

@@ -14,7 +14,7 @@ export const studio = {
     folder: 'Choose a folder',
     more: 'Add more',
     none: 'There was no music among these files.',
-    some: (count: number) => `${many(count, 'file was', 'files were')} left out: neither music nor a picture.`,
+    some: (name: string, others: number) => `${name}${others ? ` and ${many(others, 'other file', 'other files')} were` : ' was'} left out: neither music nor a picture.`,
     tooMany: (most: number) => `Only the first ${most.toLocaleString('en')} files are taken.`,
   },
   draft: {
@@ -34,7 +34,7 @@ export const studio = {
     title: 'Title',
     artist: 'Artist',
     date: 'Released',
-    dateHint: 'Year, or day such as 2026-11-22',
+    dateHint: '2026 or 2026-11-22',
     dateBad: 'Write a year, a month such as 2026-11, or a day such as 2026-11-22.',
     tags: 'Tags',
     tagsHint: 'Such as: ambient, field recording',
@@ -52,6 +52,7 @@ export const studio = {
     remove: 'No cover',
     removed: 'The cover is taken away.',
     none: 'Without a picture, this pattern is the cover.',
+    noneYet: 'Without a picture it gets a pattern of its own when it is published.',
   },
   credits: {
     title: 'Credits',
@@ -121,6 +122,7 @@ export const studio = {
     title: 'It is out',
     edited: 'The changes are out',
     text: 'Whoever is connected sees it already. Stay online for a while, so that others have it, too.',
+    alone: 'Nobody is connected right now. Stay online: as soon as somebody is, they see it.',
     listen: 'Listen to it',
     share: 'Share',
     another: 'Publish something else',

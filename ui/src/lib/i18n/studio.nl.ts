@@ -15,7 +15,7 @@ export const studio: Messages['studio'] = {
     folder: 'Map kiezen',
     more: 'Meer toevoegen',
     none: 'Tussen deze bestanden zat geen muziek.',
-    some: (count) => `${many(count, 'bestand is', 'bestanden zijn')} weggelaten: geen muziek en geen afbeelding.`,
+    some: (name, others) => `${name}${others ? ` en ${many(others, 'ander bestand', 'andere bestanden')} zijn` : ' is'} weggelaten: geen muziek en geen afbeelding.`,
     tooMany: (most) => `Alleen de eerste ${most.toLocaleString('nl')} bestanden worden genomen.`,
   },
   draft: {
@@ -35,7 +35,7 @@ export const studio: Messages['studio'] = {
     title: 'Titel',
     artist: 'Artiest',
     date: 'Uitgekomen',
-    dateHint: 'Jaar, of een dag zoals 2026-11-22',
+    dateHint: '2026 of 2026-11-22',
     dateBad: 'Schrijf een jaar, een maand zoals 2026-11, of een dag zoals 2026-11-22.',
     tags: 'Tags',
     tagsHint: 'Zoals: ambient, veldopname',
@@ -53,6 +53,7 @@ export const studio: Messages['studio'] = {
     remove: 'Geen hoes',
     removed: 'De hoes is weg.',
     none: 'Zonder afbeelding is dit patroon de hoes.',
+    noneYet: 'Zonder afbeelding krijgt het bij het uitbrengen een eigen patroon.',
   },
   credits: {
     title: 'Medewerkers',
@@ -122,6 +123,7 @@ export const studio: Messages['studio'] = {
     title: 'Het is uit',
     edited: 'De wijzigingen zijn uit',
     text: 'Wie verbonden is ziet het al. Blijf een tijd online, zodat ook anderen het hebben.',
+    alone: 'Er is nu niemand verbonden. Blijf online: zodra er iemand is, ziet die het.',
     listen: 'Ernaar luisteren',
     share: 'Delen',
     another: 'Nog iets uitbrengen',

@@ -5,6 +5,7 @@ import {
   backend, Failure, type ApiError, type Credit, type Draft, type DraftCover, type ReleaseDetail, type ReleaseInfo, type Skipped, type Source,
 } from '../backend';
 import { ARCHIVES, ending, IMAGES, MOST_FILES, MUSIC } from '../backend/browser';
+import { isId } from '../format';
 import { t } from '../i18n/index.svelte';
 import { LICENSES } from '../licenses';
 import { releaseQuery } from './catalogue.svelte';
@@ -316,7 +317,7 @@ export function problems(draft: ReleaseDraft): string[] {
 
 /** Whether it is somebody's identity, or nobody's. */
 export function isPerson(id: string | null): boolean {
-  return id === null || /^[0-9a-f]{64}$/.test(id);
+  return id === null || isId(id);
 }
 
 /** Those that are named, as they are published. */
@@ -347,9 +348,9 @@ function pick(sources: Source[]): Source[] {
   const known = new Set([...MUSIC, ...ARCHIVES, ...IMAGES]);
   // A path may be a folder; only the node can tell.
   const wanted = taken.filter((source) => 'path' in source || known.has(ending(source.name)));
-  const left = taken.length - wanted.length;
+  const left = taken.filter((source) => !wanted.includes(source));
   if (!wanted.length && taken.length) toasts.say(t.studio.drop.none);
-  else if (left) toasts.say(t.studio.drop.some(left));
+  else if (left[0]) toasts.say(t.studio.drop.some(left[0].name, left.length - 1));
   return wanted;
 }
 

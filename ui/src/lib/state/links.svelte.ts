@@ -1,10 +1,8 @@
 /** `musicdao:` links and files that come from outside: pasted, scanned, or opened by the system with this app. */
 import { backend, Failure } from '../backend';
-import { t } from '../i18n/index.svelte';
 import { href, router } from '../router.svelte';
 import { node } from './status.svelte';
 import { studio } from './studio.svelte';
-import { toasts } from './toasts.svelte';
 
 /** Joins by a link; says where it leads, if anywhere. */
 export async function openLink(link: string): Promise<string | undefined> {
@@ -14,23 +12,24 @@ export async function openLink(link: string): Promise<string | undefined> {
   return kind === 'release' || kind === 'artist' ? href(kind, id) : undefined;
 }
 
-/** Takes what the system opens with this app. */
-export function startLinks(): () => void {
-  return backend().onOpened(({ links, files }) => {
-    for (const link of links) void follow(link);
-    if (files.length) {
-      router.go('#/studio/draft');
-      void studio.add(files);
-    }
-  });
-}
+/** What the system opens with this app. */
+class Links {
+  /** Whether a person is asked about {@link link}: any page of the web can have one opened. */
+  asking = $state(false);
+  link = $state('');
 
-async function follow(link: string): Promise<void> {
-  try {
-    const to = await openLink(link);
-    if (to) router.go(to);
-    else toasts.say(t.settings.join.joined);
-  } catch (thrown) {
-    toasts.fail(Failure.from(thrown));
+  start(): () => void {
+    return backend().onOpened(({ links: [link], files }) => {
+      if (link && !this.asking) {
+        this.link = link;
+        this.asking = true;
+      }
+      if (files.length) {
+        router.go('#/studio/draft');
+        void studio.add(files);
+      }
+    });
   }
 }
+
+export const links = new Links();
