@@ -91,7 +91,7 @@ test('on a phone, in Dutch, with the longest names: nothing is wider than the sc
 
   await step('what is written twice shows twice, and a title takes four lines', async () => {
     await go(page, `#/release/${release}`);
-    assert.equal(await page.getByText(credit.name, { exact: true }).count(), 2);
+    assert.equal(await page.getByText(credit.role, { exact: true }).count(), 2);
     const lines = await page.getByRole('heading', { level: 1 }).evaluate((title) => title.clientHeight / Number.parseFloat(getComputedStyle(title).lineHeight));
     assert.ok(lines < 4.5, `${lines} lines`);
     await go(page, `#/artist/${artist.id}`);

@@ -6,9 +6,32 @@ export interface Words {
   remedy?: string;
 }
 
+/** Codes that come to the same for people, by the words they share. */
+const SAME: Record<string, string> = {
+  away: 'database_busy address_unreachable connection_lost not_connected peer_busy peer_refused peer_slow protocol_error service_failed chain_closed',
+  amountless: 'amount_missing amount_malformed amount_fraction amount_negative',
+  pictureless: 'asset_unknown asset_timed_out',
+  disk: 'database_error database_unreadable file_error chain_folder',
+  unusable: 'bad_time invalid_argument output_unwritable license_unknown report_target config_unknown_key network_unknown no_payee label_too_long labels_too_many wallet_mismatch words_passphrase block_unknown chain_mismatch',
+  changed: 'job_unknown file_unknown not_blocked playlist_index queue_index seek_past_end no_tips_waiting transaction_sent',
+  wrong: 'hash_mismatch too_large block_mismatch',
+  silent: 'track_not_found track_unopened',
+  large: 'archive_too_long drafts_full file_too_long record_too_long too_many_payees too_many_tips transaction_too_large',
+  damaged: 'database_corrupt database_migration',
+  broken: 'internal no_randomness',
+  cut: 'file_truncated cut_off',
+  unknown: 'blob_not_held offer_unknown unknown_note payment_unknown',
+};
+const LIKE = new Map(Object.entries(SAME).flatMap(([said, codes]) => codes.split(' ').map((code) => [code, said] as const)));
+
+/** Whether we have words of our own for a code. */
+export function isKnown(code: string): boolean {
+  return (LIKE.get(code) ?? code) in t.failures;
+}
+
 /** An error in words: by its code where we have our own, else in the node's. */
 export function words({ code, message }: { code: string; message: string }): Words {
-  const known = t.failures[code as keyof Messages['failures']];
+  const known = t.failures[(LIKE.get(code) ?? code) as keyof Messages['failures']];
   if (!known) return { what: message || t.unknownFailure(code) };
   const [what, remedy] = known;
   return remedy ? { what, remedy } : { what };
