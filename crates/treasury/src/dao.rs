@@ -16,6 +16,7 @@ mod epoch;
 mod evidence;
 mod gather;
 pub mod guard;
+pub mod member;
 mod members;
 mod plan;
 mod refund;

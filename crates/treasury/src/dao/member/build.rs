@@ -1,0 +1,155 @@
+//! Who builds the next turn, and of what.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    PeerId, Record,
+    kinds::{Ballot, Choice, Delegation, JoinId, ProposalId},
+};
+
+use super::{
+    super::{Evidence, Scope, Step, Turn},
+    Attempt, BATCH_DELAY, BUILDER_TIMEOUT, CAREFUL, Event, Member, Output,
+    message::Message,
+};
+
+impl Member {
+    /// There may be something to do.
+    pub(super) fn need(&mut self) {
+        self.need.get_or_insert(self.now);
+    }
+
+    /// When this node builds, if nobody else has.
+    pub(super) fn build_due(&self) -> Option<u64> {
+        let since = self.need?;
+        if self.open().any(is_alive) || self.tip.is_none() {
+            return None;
+        }
+        Some(since.saturating_add(self.delay()?))
+    }
+
+    /// How long others come first. Before the founding only the creator builds.
+    fn delay(&self) -> Option<u64> {
+        let (state, me) = (self.state(), &self.config.me);
+        if state.is_unfounded() {
+            return (self.started && *me == self.config.creator).then_some(BATCH_DELAY);
+        }
+        state.member(me)?;
+        let (epoch, tip) = (state.epoch()?, self.tip?);
+        let hash = |peer: &PeerId| {
+            *blake3::hash(&[&AsRef::<[u8]>::as_ref(&tip.hash)[..], peer.as_bytes()].concat()).as_bytes()
+        };
+        let mine = hash(me);
+        let first = epoch.holders.values().filter(|holder| hash(holder) < mine).count();
+        let rank = match epoch.is_held_by(me) {
+            true => first,
+            false => epoch.holders.len() + usize::from(mine[0]),
+        };
+        Some(BATCH_DELAY + BUILDER_TIMEOUT * rank as u64)
+    }
+
+    /// Builds and offers a turn, if it is this node's time; says whether it did.
+    pub(super) fn build(&mut self) -> bool {
+        if self.build_due().is_none_or(|due| self.now < due) {
+            return false;
+        }
+        self.need = None;
+        let Some((turn, step)) = self.draft() else { return false };
+        if self.open().any(|attempt| !attempt.failed && is_same(&attempt.turn, &turn)) {
+            return false;
+        }
+        let message = Message::Turn(turn.encode());
+        self.accept(turn, step);
+        self.spread(&message);
+        true
+    }
+
+    /// A turn that does all that is due, and what it makes.
+    fn draft(&mut self) -> Option<(Turn, Step)> {
+        let evidence = self.unspent();
+        let mut scope = Scope { refused: self.left_out(), ..Scope::default() };
+        let (me, rate) = (self.config.me, self.config.rate);
+        let draft = self.state().gather(me, rate, &evidence, &scope)?;
+        if self.may_join(&draft.0) {
+            return Some(draft);
+        }
+        scope.without_joins = true;
+        self.state().gather(me, rate, &evidence, &scope)
+    }
+
+    /// What is known, without coins that were spent, nor those of the DAO that nobody said came in.
+    fn unspent(&self) -> Evidence {
+        let (mut evidence, state) = (self.evidence.clone(), self.state());
+        let pooled = state.coin.map(|coin| coin.outpoint);
+        let scripts: BTreeSet<_> = state.epochs.iter().map(|epoch| epoch.script()).collect();
+        evidence.coins.retain(|outpoint, coin| {
+            let came =
+                !scripts.contains(&coin.output.script_pubkey) || evidence.paybacks.contains_key(outpoint);
+            Some(*outpoint) == pooled || came && !self.spends.contains_key(outpoint)
+        });
+        evidence
+    }
+
+    fn left_out(&self) -> BTreeSet<JoinId> {
+        let height = self.height();
+        self.failed.iter().filter(|(_, until)| **until > height).map(|(join, _)| *join).collect()
+    }
+
+    /// Says whether a turn is well as it is: nobody joins beside a leave or in a refresh that is due, since a joiner can
+    /// kill it; nor beside payments while somebody lately did.
+    fn may_join(&self, turn: &Turn) -> bool {
+        let state = self.state();
+        if turn.joins.is_empty() || state.is_unfounded() {
+            return true;
+        }
+        let since = state.coin.and_then(|coin| self.evidence.coins.get(&coin.outpoint));
+        let age = since.map_or(0, |coin| self.height().saturating_sub(coin.height));
+        let is_old = age >= u32::from(self.config.charter.recovery) / 2;
+        let careful = self.last_failure.is_some_and(|at| at.saturating_add(CAREFUL) > self.height());
+        let pays = !turn.approvals.is_empty() || !turn.merges.is_empty() || !state.queue.is_empty();
+        turn.leaves.is_empty() && !is_old && !(careful && pays)
+    }
+
+    pub(super) fn take_ballot(&mut self, record: &Record) -> bool {
+        let Ok(Some(ballot)) = record.read::<Ballot>() else { return false };
+        let (proposal, member) = (ballot.proposal, record.author);
+        let first = *self.ballots.entry((proposal, member)).or_insert(ballot.choice);
+        if first != ballot.choice {
+            self.event(Event::VotedTwice { member, proposal });
+        }
+        if self.following == Some(member) {
+            self.follow_vote(proposal, first);
+        }
+        true
+    }
+
+    pub(super) fn take_delegation(&mut self, record: &Record) -> bool {
+        let Ok(delegation) = record.read::<Delegation>() else { return false };
+        if record.author != self.config.me {
+            return false;
+        }
+        self.following = delegation.filter(|it| it.dao == self.config.dao).and_then(|it| it.to);
+        let Some(leader) = self.following else { return true };
+        let votes: Vec<_> = self.ballots.iter().filter(|((_, member), _)| *member == leader).collect();
+        let votes: Vec<_> = votes.into_iter().map(|((proposal, _), choice)| (*proposal, *choice)).collect();
+        votes.into_iter().for_each(|(proposal, choice)| self.follow_vote(proposal, choice));
+        true
+    }
+
+    fn follow_vote(&mut self, proposal: ProposalId, choice: Choice) {
+        if !self.ballots.contains_key(&(proposal, self.config.me)) {
+            self.out.push(Output::Vote { proposal, choice });
+        }
+    }
+}
+
+/// Whether there is hope that an attempt is completed without doing anything else.
+fn is_alive(attempt: &Attempt) -> bool {
+    !attempt.failed && !attempt.stale
+}
+
+/// Whether two turns do the same.
+fn is_same(one: &Turn, other: &Turn) -> bool {
+    let Turn { height, rate, builder, .. } = *other;
+    Turn { height, rate, builder, ..one.clone() } == *other
+}

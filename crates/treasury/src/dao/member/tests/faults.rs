@@ -1,0 +1,103 @@
+//! What goes wrong, one thing after another.
+
+use domain::kinds::{Choice, Construction};
+
+use super::{
+    net::{Faults, Net, charter, peer, script},
+    properties::{check_end, check_payments},
+};
+
+pub(super) fn founded(vouches: u8) -> Net {
+    Net::found(charter(Construction::MultiA, vouches), 8, 4, 5)
+}
+
+#[test]
+fn a_joiner_that_does_not_sign_stops_nobody_else() {
+    let mut net = founded(0);
+    net.nodes[4].signs = false;
+    net.wish(4);
+    net.wish(5);
+    net.mine();
+    net.run(120_000);
+    net.mine();
+    assert!(net.state(0).member(&peer(4)).is_none());
+    assert!(net.state(0).member(&peer(5)).is_some(), "{:?}", net.events);
+    check_end(&net);
+}
+
+#[test]
+fn a_joiner_that_spends_its_coin_stops_nobody_else() {
+    let mut net = founded(0);
+    net.nodes[4].signs = false;
+    net.wish(4);
+    net.mine();
+    net.run(1_000);
+    let proposal = net.propose(0, 50, 30_000);
+    (0..3).for_each(|number| net.vote(number, proposal, Choice::Yes));
+    net.double_spend(net.joins[&4].1);
+    net.run(100_000);
+    net.mine();
+    assert!(net.events.contains_key("joiner_failed"), "{:?}", net.events);
+    assert_eq!(net.chain.paid(&script(50, 4)), 1);
+    check_end(&net);
+}
+
+#[test]
+fn the_larger_side_goes_on_and_the_other_follows() {
+    let mut net = founded(0);
+    net.sides = vec![0, 0, 0, 1, 1, 1, 1, 1];
+    let proposal = net.propose(0, 50, 30_000);
+    (0..3).for_each(|number| net.vote(number, proposal, Choice::Yes));
+    net.run(3_600_000);
+    net.mine();
+    assert_eq!(net.chain.paid(&script(50, 4)), 1, "{:?}", net.events);
+    net.sides = vec![0; 8];
+    net.run(30_000);
+    check_end(&net);
+    check_payments(&net, &[proposal]);
+}
+
+#[test]
+fn a_reorganised_turn_is_done_again() {
+    for depth in 1..=6 {
+        let mut net = founded(0);
+        (0..6).for_each(|_| net.mine());
+        let proposal = net.propose(0, 50, 30_000);
+        (0..3).for_each(|number| net.vote(number, proposal, Choice::Yes));
+        net.run(60_000);
+        (0..depth).for_each(|_| net.mine());
+        assert_eq!(net.chain.paid(&script(50, 4)), 1);
+        net.reorg(depth);
+        net.run(60_000);
+        net.mine();
+        assert_eq!(net.chain.paid(&script(50, 4)), 1, "at {depth}: {:?}", net.events);
+        check_end(&net);
+    }
+}
+
+#[test]
+fn lost_doubled_and_forged_messages_and_crashes_at_writes_change_nothing() {
+    for seed in 1..=6 {
+        let mut net = founded(0);
+        net.reseed(seed);
+        net.faults = Faults { lost: 8, twice: 8, forged: 40, crash: 10 };
+        net.wish(4);
+        net.mine();
+        net.run(300_000);
+        net.mine();
+        net.faults.crash = 0;
+        net.run(30_000);
+        let proposal = net.propose(0, 50, 30_000);
+        net.faults.crash = 10;
+        (0..4).for_each(|number| net.vote(number, proposal, Choice::Yes));
+        net.run(300_000);
+        net.mine();
+        net.faults = Faults::default();
+        net.run(300_000);
+        net.mine();
+        net.run(30_000);
+        assert!(net.state(0).member(&peer(4)).is_some(), "seed {seed}: {:?}", net.events);
+        check_end(&net);
+        check_payments(&net, &[proposal]);
+    }
+}

@@ -1,0 +1,5 @@
+mod chain;
+mod faults;
+mod net;
+mod plain;
+mod properties;
