@@ -27,7 +27,7 @@ mod view;
 
 pub use address::{AddressError, Request, parse_address};
 pub use attempts::{Attempts, TooManyAttempts};
-pub use backup::{Restored, backup, restore};
+pub use backup::{PASSED_OVER, Restored, backup, restore};
 pub use bdk_wallet::chain::BlockId;
 pub use changes::ChangeSet;
 pub use error::{SpendError, WalletError};

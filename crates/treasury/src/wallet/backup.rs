@@ -2,13 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Network, bitcoin::Transaction};
+use domain::{
+    Network,
+    bitcoin::{
+        Transaction,
+        consensus::encode::{deserialize_hex, serialize_hex},
+    },
+};
 use serde::{Deserialize, Serialize};
 
-use super::{Chain, Passphrase, Seed, SeedError, VaultError, Wallet, vault};
+use super::{Account, Chain, MAX_INDEX, Passphrase, Seed, SeedError, VaultError, Wallet, vault};
 
 /// Version of the file's content.
 const VERSION: u32 = 1;
+/// Addresses of the private account that a restored wallet passes over: some were handed out since the backup was made,
+/// and nothing in the chain tells of those that nobody has paid yet.
+pub const PASSED_OVER: u32 = 20;
 
 /// Most addresses of a chain that were handed out.
 const MAX_REVEALED: u32 = 100_000;
@@ -27,7 +36,7 @@ struct Body {
     revealed: BTreeMap<Chain, u32>,
     windows: Vec<u32>,
     labels: String,
-    /// Payments that were signed and are in no block, as hexadecimal digits.
+    /// Payments that were signed and are in no block, parents first, as hexadecimal digits.
     unconfirmed: Vec<String>,
     /// What other parts of the program keep with the wallet.
     #[serde(default)]
@@ -38,15 +47,13 @@ struct Body {
 pub struct Restored {
     /// The seed.
     pub seed: Seed,
-    /// The wallet, as it was but for the chain: that is searched from the birthday on.
+    /// The wallet, as it was but for the chain: that is searched from the birthday on, and [`Wallet::take_up`] is called
+    /// then.
     pub wallet: Wallet,
     /// What other parts of the program kept with it.
     pub parts: BTreeMap<String, String>,
     /// When the backup was made, in unix seconds.
     pub made_at: u64,
-    /// Payments that were signed and in no block. The chain may have moved on: the caller hands them to other nodes
-    /// only once the search found their coins unspent.
-    pub unconfirmed: Vec<Transaction>,
 }
 
 /// Encrypts all that has to outlive this device: seed, descriptors, windows, labels and what other parts add.
@@ -78,14 +85,17 @@ pub fn restore(sealed: &[u8], passphrase: &Passphrase) -> Result<Restored, SeedE
         return Err(damaged("its descriptors are not those of its words"));
     }
     for (chain, count) in body.revealed {
-        wallet.reveal(chain, count);
+        let passed_over = if chain.account() == Account::Private { PASSED_OVER } else { 0 };
+        wallet.reveal(chain, count.saturating_add(passed_over).min(MAX_INDEX));
     }
     for base in body.windows {
         wallet.open_window(base).map_err(|error| damaged(&error.to_string()))?;
     }
     wallet.import_labels(&body.labels).map_err(|error| damaged(&error.to_string()))?;
-    let unconfirmed = body.unconfirmed.iter().map(|hex| transaction(hex)).collect::<Result<_, _>>()?;
-    Ok(Restored { seed, wallet, parts: body.parts, made_at: body.made_at, unconfirmed })
+    for hex in &body.unconfirmed {
+        wallet.keep_returning(transaction(hex)?);
+    }
+    Ok(Restored { seed, wallet, parts: body.parts, made_at: body.made_at })
 }
 
 pub(crate) fn backup_with(
@@ -111,7 +121,9 @@ pub(crate) fn backup_with(
         unconfirmed: wallet
             .outbox()
             .iter()
-            .map(|tx| domain::bitcoin::consensus::encode::serialize_hex(&**tx))
+            .map(|tx| &**tx)
+            .chain(wallet.returning())
+            .map(serialize_hex)
             .collect(),
         parts,
     };
@@ -132,7 +144,7 @@ fn check_size(body: &Body) -> Result<(), SeedError> {
 }
 
 fn transaction(hex: &str) -> Result<Transaction, SeedError> {
-    domain::bitcoin::consensus::encode::deserialize_hex(hex).map_err(|error| damaged(&error.to_string()))
+    deserialize_hex(hex).map_err(|error| damaged(&error.to_string()))
 }
 
 fn damaged(problem: &str) -> SeedError {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bdk_wallet::chain::{ConfirmationBlockTime, Merge, tx_graph};
 use bip329::Label;
-use domain::bitcoin::{BlockHash, OutPoint, ScriptBuf, Txid};
+use domain::bitcoin::{BlockHash, OutPoint, ScriptBuf, Transaction, Txid};
 use serde::{Deserialize, Serialize};
 
 use super::{Accounts, Chain, Draft, DraftId};
@@ -37,6 +37,9 @@ pub struct ChangeSet {
     /// Transactions that this wallet signed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) sent: BTreeMap<Txid, Sent>,
+    /// Payments of a backup that wait for a look at the chain, or no longer do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) returning: BTreeMap<Txid, Option<Transaction>>,
     /// Payments that were prepared, or are no longer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) drafts: BTreeMap<DraftId, Option<Draft>>,
@@ -92,6 +95,7 @@ impl ChangeSet {
                 None => drop(self.sent.insert(txid, sent)),
             }
         }
+        self.returning.extend(later.returning);
         self.drafts.extend(later.drafts);
         self.labels.extend(later.labels);
     }
@@ -100,6 +104,7 @@ impl ChangeSet {
     pub(crate) fn tidied(mut self) -> Self {
         self.blocks.retain(|_, hash| hash.is_some());
         self.locked.retain(|_, locked| *locked);
+        self.returning.retain(|_, payment| payment.is_some());
         self.drafts.retain(|_, draft| draft.is_some());
         self.labels.retain(|_, label| label.is_some());
         self

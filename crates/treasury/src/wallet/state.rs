@@ -10,7 +10,7 @@ use bip329::Label;
 use domain::{
     Network,
     bitcoin::{
-        Address, Block, BlockHash, OutPoint, ScriptBuf, Transaction, TxOut, Txid, block::Header,
+        Address, Block, BlockHash, OutPoint, ScriptBuf, Transaction, TxIn, TxOut, Txid, block::Header,
         key::Secp256k1, secp256k1::All,
     },
     kinds::WINDOW,
@@ -41,6 +41,7 @@ pub struct Wallet {
     windows: BTreeSet<u32>,
     pub(crate) locked: BTreeSet<OutPoint>,
     pub(crate) sent: BTreeMap<Txid, Sent>,
+    returning: BTreeMap<Txid, Transaction>,
     pub(crate) drafts: BTreeMap<DraftId, Draft>,
     pub(crate) labels: BTreeMap<String, Label>,
     staged: ChangeSet,
@@ -85,6 +86,8 @@ impl Wallet {
         wallet.locked =
             changes.locked.into_iter().filter_map(|(coin, locked)| locked.then_some(coin)).collect();
         wallet.sent = changes.sent;
+        wallet.returning =
+            changes.returning.into_iter().filter_map(|(txid, payment)| Some((txid, payment?))).collect();
         wallet.drafts = changes.drafts.into_iter().filter_map(|(id, draft)| Some((id, draft?))).collect();
         wallet.labels = changes.labels.into_iter().filter_map(|(key, label)| Some((key, label?))).collect();
         wallet.scripts.take_fresh();
@@ -106,6 +109,7 @@ impl Wallet {
             windows: BTreeSet::from([0]),
             locked: BTreeSet::new(),
             sent: BTreeMap::new(),
+            returning: BTreeMap::new(),
             drafts: BTreeMap::new(),
             labels: BTreeMap::new(),
             staged: ChangeSet::default(),
@@ -173,6 +177,7 @@ impl Wallet {
             windows: self.windows.clone(),
             locked: self.locked.iter().map(|coin| (*coin, true)).collect(),
             sent: self.sent.clone(),
+            returning: self.returning.iter().map(|(txid, tx)| (*txid, Some(tx.clone()))).collect(),
             drafts: self.drafts.iter().map(|(id, draft)| (*id, Some(draft.clone()))).collect(),
             labels: self.labels.iter().map(|(key, label)| (key.clone(), Some(label.clone()))).collect(),
         }
@@ -343,6 +348,30 @@ impl Wallet {
         self.advance(txid, Stage::Broadcast);
     }
 
+    /// Returns the payments of a backup that wait for [`Self::take_up`].
+    pub fn returning(&self) -> impl Iterator<Item = &Transaction> {
+        self.returning.values()
+    }
+
+    /// Takes payments of a backup up again once the chain was looked through, at a time in unix seconds: those whose
+    /// coins are there go to other nodes again. One whose coins a block spent otherwise is over, and one whose coins are
+    /// not known yet waits. Returns those that were taken up.
+    pub fn take_up(&mut self, now: u64) -> Vec<Txid> {
+        let mut taken = Vec::new();
+        while let Some(next) = self.returning.values().find(|tx| self.is_decided(tx)).cloned() {
+            let txid = next.compute_txid();
+            if !self.is_beaten(&next) && self.spends_rightly(&next) {
+                // A payment that spends another's change comes after it.
+                let at = now.saturating_add(taken.len() as u64);
+                self.take_signed(next, Sent { stage: Stage::Broadcast, at, rest_to: None });
+                taken.push(txid);
+            }
+            self.returning.remove(&txid);
+            self.stage(ChangeSet { returning: BTreeMap::from([(txid, None)]), ..ChangeSet::default() });
+        }
+        taken
+    }
+
     /// Gives up a payment that was signed and never sent; its coins are free again.
     ///
     /// # Errors
@@ -396,6 +425,13 @@ impl Wallet {
             self.scripts.reveal(chain, count);
             self.stage(ChangeSet { revealed: BTreeMap::from([(chain, count)]), ..ChangeSet::default() });
         }
+    }
+
+    /// Keeps a payment of a backup until the chain was looked through.
+    pub(crate) fn keep_returning(&mut self, tx: Transaction) {
+        let txid = tx.compute_txid();
+        self.returning.insert(txid, tx.clone());
+        self.stage(ChangeSet { returning: BTreeMap::from([(txid, Some(tx))]), ..ChangeSet::default() });
     }
 
     /// Locks or releases an output, which may become known later: labels are restored before the chain is searched.
@@ -454,6 +490,16 @@ impl Wallet {
     /// Says whether another transaction holds that spends a coin of this one.
     fn is_beaten(&self, tx: &Transaction) -> bool {
         self.graph.direct_conflicts(tx).any(|(_, rival)| self.position(rival).is_some())
+    }
+
+    /// Says whether a payment of a backup is known to hold or not to: a block spent one of its coins, or all of them are
+    /// there and nobody else wants them.
+    fn is_decided(&self, tx: &Transaction) -> bool {
+        let rivals = self.graph.direct_conflicts(tx).filter_map(|(_, rival)| self.position(rival));
+        let rivals: Vec<Position> = rivals.collect();
+        let holds = |input: &TxIn| self.position(input.previous_output.txid).is_some();
+        rivals.iter().any(|rival| matches!(rival, Position::Confirmed { .. }))
+            || (rivals.is_empty() && tx.input.iter().all(holds))
     }
 
     fn insert(&mut self, tx: &Arc<Transaction>) -> Txid {

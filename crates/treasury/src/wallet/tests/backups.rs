@@ -101,19 +101,30 @@ fn a_backup_brings_back_what_the_words_cannot() {
     let sealed = backup_with(&world.wallet, &seed, parts.clone(), &passphrase, NOW, 2);
     assert!(!String::from_utf8_lossy(&sealed).contains("Anna"));
 
-    let Restored { seed, mut wallet, parts: found, made_at, unconfirmed } =
-        restore(&sealed, &passphrase).unwrap();
+    let Restored { seed, mut wallet, parts: found, made_at } = restore(&sealed, &passphrase).unwrap();
     assert_eq!((seed.keys(NET).accounts(), found, made_at), (world.wallet.accounts().clone(), parts, NOW));
     assert_eq!(wallet.label(&target(&world)), Some("from Anna"));
     assert_eq!(wallet.windows().collect::<Vec<_>>(), [0, 3_000]);
-    assert_eq!(wallet.fresh_address().0, world.wallet.fresh_address().0);
-    assert_eq!(unconfirmed, [sent]);
+    let next = world.wallet.fresh_address().0;
+    assert_eq!(wallet.fresh_address().0, next + PASSED_OVER, "some may have been handed out since");
+    assert_eq!(wallet.take_up(NOW), [], "what the payment spends is not known yet");
     assert_eq!(wallet.balance(), Balance::default(), "the chain is looked through anew");
     for (height, block) in (0..).zip(&world.chain).skip(1) {
         wallet.connect(height, &block.header, Some(block)).unwrap();
     }
     assert_eq!(wallet.balance().total.confirmed, sats(101_000));
     assert!(wallet.coins().iter().all(|coin| coin.locked == (coin.outpoint == locked)));
+
+    // A backup of what is not looked through yet loses nothing, and nor does a crash.
+    let again = backup_with(&wallet, &seed, BTreeMap::new(), &passphrase, NOW, 2);
+    assert_eq!(restore(&again, &passphrase).unwrap().wallet.returning().count(), 1);
+    let mut wallet = Wallet::load(wallet.snapshot()).unwrap();
+    assert_eq!((wallet.take_up(NOW), wallet.take_up(NOW)), (vec![sent.compute_txid()], vec![]));
+    assert_eq!(wallet.outbox(), [], "it is not kept yet");
+    wallet.mark_persisted();
+    assert_eq!(wallet.outbox(), [Arc::new(sent)]);
+    assert_eq!(wallet.balance(), world.wallet.balance());
+    assert_eq!(Wallet::load(wallet.snapshot()).unwrap().returning().count(), 0);
 
     let wrong = Passphrase::new("another").unwrap();
     assert_eq!(restore(&sealed, &wrong).err().unwrap().code(), "passphrase_wrong");
@@ -137,6 +148,38 @@ fn an_old_backup_spends_nothing_twice() {
     }
     assert_eq!((restored.balance(), restored.coins()), (world.wallet.balance(), world.wallet.coins()));
     assert_eq!(restored.outbox(), []);
+}
+
+#[test]
+fn a_payment_of_a_backup_that_was_replaced_since_is_over() {
+    let mut world = World::with_coins(NET, &[100_000]);
+    let passphrase = Passphrase::new("correct horse").unwrap();
+    let draft = world.prepare(&pay(NET, 40_000)).unwrap();
+    let slow = world.send(&draft);
+    // The next one spends its change.
+    let draft = world.prepare(&pay(NET, 10_000)).unwrap();
+    let child = world.send(&draft);
+    let old = backup_with(&world.wallet, &Seed::parse(WORDS).unwrap(), BTreeMap::new(), &passphrase, NOW, 2);
+    let restored = |blocks: &[Block]| {
+        let mut wallet = restore(&old, &passphrase).unwrap().wallet;
+        for (height, block) in (0..).zip(blocks).skip(1) {
+            wallet.connect(height, &block.header, Some(block)).unwrap();
+        }
+        wallet
+    };
+
+    let mut wallet = restored(&world.chain);
+    assert_eq!(wallet.take_up(NOW), [slow.compute_txid(), child.compute_txid()], "parents first");
+    wallet.mark_persisted();
+    assert_eq!(wallet.outbox(), [Arc::new(slow.clone()), Arc::new(child)]);
+
+    let rival = transaction(&[slow.input[0].previous_output], &[(other(NET).script_pubkey(), 99_000)]);
+    world.mine(&[rival]);
+    let mut wallet = restored(&world.chain);
+    assert_eq!(wallet.take_up(NOW), []);
+    wallet.mark_persisted();
+    assert_eq!((wallet.outbox(), wallet.balance()), (vec![], Balance::default()));
+    assert_eq!(wallet.returning().count(), 1, "the second one waits for a coin that may never be");
 }
 
 proptest! {
