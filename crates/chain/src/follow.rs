@@ -196,8 +196,10 @@ impl Follower {
                 break;
             }
         }
-        if let Some(listener) = self.listener {
+        if let Some(listener) = self.listener.take() {
             listener.abort();
+            // It was aborted, or it failed: it has ended.
+            let _ = listener.await;
         }
     }
 

@@ -95,6 +95,11 @@ impl Chain {
         self.fees.estimate(self).await
     }
 
+    /// Waits until all that followed the chain has ended and writes no more, after its events' receiver was dropped.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
     /// Returns the header at a height, where it is known.
     pub fn header(&self, height: u32) -> Option<Header> {
         self.read().header(height)

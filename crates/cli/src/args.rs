@@ -16,12 +16,12 @@ mod wallet;
 pub(crate) use listening::{
     DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs, Switch,
 };
-pub(crate) use money::{InvestArgs, OfferAction, OfferArgs, PayArgs, PayoutArgs, RefundArgs, TipArgs};
+pub(crate) use money::{InvestArgs, OfferAction, OfferArgs, PayoutArgs, RefundArgs, TipArgs};
 pub(crate) use running::{
     Bench, BenchArgs, BlockAction, ConfigAction, DaemonArgs, HideAction, HideArgs, IdentityAction,
     ProfileAction, PublishArgs, ReportArgs, TagAction,
 };
-pub(crate) use wallet::{AmountText, ChainAction, PassphraseArgs, SendArgs, WalletAction};
+pub(crate) use wallet::{AmountText, ChainAction, PassphraseArgs, PayArgs, SendArgs, WalletAction};
 
 /// Music between strangers: publish, discover, stream and play, with nothing in between.
 #[derive(Debug, Parser)]

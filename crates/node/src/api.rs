@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 mod careful;
+mod caution;
 mod keeping;
 mod money;
 mod player;
@@ -20,6 +21,7 @@ mod wallet;
 pub use careful::{
     Backup, Hidden, HiddenThing, HideCommand, HideTarget, IdentityRef, ReportInfo, ReportReason, Words,
 };
+pub use caution::Caution;
 pub use keeping::{
     HistoryEntry, Library, LibraryCommand, LibraryTotals, LocalFile, Playlist, PlaylistCommand, PlaylistItem,
     Playlists,

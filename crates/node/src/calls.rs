@@ -29,9 +29,12 @@ impl Api for NodeHandle {
     async fn call(&self, request: Request) -> Result<Response, ApiError> {
         // On a task of its own: a caller that goes away does not cut work in two.
         let inner = self.inner.clone();
-        let changes = request.changes_library();
+        let (changes, signs) = (request.changes_library(), makes_an_artist(&request));
         let work = tokio::spawn(async move {
             let answer = inner.clone().answer(request).await;
+            if signs && answer.is_ok() {
+                money::announce(&inner).await;
+            }
             if changes {
                 // After a failure, too: some have done a part before it.
                 inner.hub.tell(&Event::LibraryChanged);
@@ -64,11 +67,7 @@ impl Inner {
             Request::Open { link, wait_ms } => node.open(&link, wait_ms).await?.into(),
             Request::Peers => node.peers().await?.into(),
             Request::Join { invite } => node.join_by(&invite).await?.into(),
-            Request::ProfileSet(edit) => {
-                let profile = publish::profile(node, edit).await?;
-                money::publish_income(node).await?;
-                profile.into()
-            }
+            Request::ProfileSet(edit) => publish::profile(node, edit).await?.into(),
             Request::ProfileShow { peer } => node.profile(peer).await?.into(),
             Request::Inspect { paths, job } => node.inspect(paths, job).await?.into(),
             Request::Discard { paths } => node.discard(paths).await?.into(),
@@ -116,6 +115,11 @@ impl Inner {
             Request::Shutdown => node.asked_to_end().into(),
         })
     }
+}
+
+/// Says whether whoever asked this may be paid for music from then on.
+fn makes_an_artist(request: &Request) -> bool {
+    matches!(request, Request::ProfileSet(_) | Request::Publish(_) | Request::IdentityTakeOver)
 }
 
 pub(crate) async fn blocking<T: Send + 'static>(

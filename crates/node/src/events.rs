@@ -142,6 +142,8 @@ async fn told(node: &Arc<Inner>, event: peer::Event) -> Result<(), crate::api::A
         peer::Event::Synced { .. } => {
             if node.syncing.swap(false, Ordering::Relaxed) {
                 identity::settle_import(&node.data)?;
+                let node = node.clone();
+                node.tasks.clone().spawn(async move { crate::money::announce(&node).await });
             }
         }
         peer::Event::NeighborUp(peer) => node.idle.take_back(&peer),

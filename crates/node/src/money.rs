@@ -16,7 +16,7 @@ use chain::{Chain, PeerAddress, Since};
 use domain::Network;
 use store::Store;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use treasury::wallet::Wallet;
 
 use crate::{
@@ -73,6 +73,17 @@ pub(crate) struct Money {
 struct Link {
     chain: Chain,
     ending: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Link {
+    /// Ends the client, and waits until it has ended.
+    async fn end(self) {
+        self.ending.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.chain.ended().await;
+    }
 }
 
 /// Answers a command to the wallet.
@@ -85,13 +96,21 @@ pub(crate) async fn money(node: &Arc<Inner>, command: MoneyCommand) -> Result<Re
     music::answer(node, command).await
 }
 
-/// Publishes where this node's artist is paid, once there is a wallet.
-pub(crate) async fn publish_income(node: &Arc<Inner>) -> Result<(), ApiError> {
-    // The purse is free again before anything is published out of it.
-    let exists = node.money.purse.lock().await.wallet().is_ok();
-    match exists {
-        true => income::ensure(node).await,
-        false => Ok(()),
+/// Publishes where this node's artist is paid, where there is an artist and a wallet. What keeps it from that is told,
+/// and it is tried again at the next occasion.
+pub(crate) async fn announce(node: &Arc<Inner>) {
+    match income::announce(node).await {
+        Ok(()) => {}
+        // It waits for the swarm to tell what was signed elsewhere.
+        Err(error) if error.code == "cannot_publish" => {}
+        Err(error) => {
+            tracing::warn!(
+                code = error.code,
+                message = error.message,
+                "it is not published where income goes"
+            );
+            node.hub.tell(&Event::Warning(error));
+        }
     }
 }
 
@@ -135,20 +154,30 @@ impl Money {
             );
             self.hub.tell(&Event::Warning(error));
         }
+        announce(node).await;
     }
 
-    /// Begins anew with other Bitcoin nodes, where the client runs.
+    /// Begins anew with other Bitcoin nodes, where the client runs. The old client has ended before the new one starts:
+    /// both write to the same files.
     pub(crate) async fn reconnect(&self, node: &Arc<Inner>) -> Result<(), ApiError> {
+        let one = self.connecting.lock().await;
         let link = self.link.lock().expect("no holder panics").take();
         let Some(link) = link else { return Ok(()) };
-        link.ending.cancel();
-        drop(link);
-        self.connect(node).await.map(drop)
+        link.end().await;
+        self.connect_alone(node, &one).await.map(drop)
     }
 
     /// Returns the Bitcoin client, started where it does not run yet.
     pub(crate) async fn connect(&self, node: &Arc<Inner>) -> Result<Chain, ApiError> {
-        let _one = self.connecting.lock().await;
+        let one = self.connecting.lock().await;
+        self.connect_alone(node, &one).await
+    }
+
+    async fn connect_alone(
+        &self,
+        node: &Arc<Inner>,
+        _one: &tokio::sync::MutexGuard<'_, ()>,
+    ) -> Result<Chain, ApiError> {
         self.allowed(node)?;
         if let Some(chain) = self.link() {
             self.watch(&chain).await?;
@@ -156,14 +185,17 @@ impl Money {
         }
         let config = self.client(&node.settings()).await?;
         let (chain, events) = chain::start(config)?;
-        let ending = node.ending.child_token();
+        let (ending, tasks) = (node.ending.child_token(), TaskTracker::new());
+        let followed = follow::run(node.clone(), chain.clone(), events, ending.clone());
+        let told = follow::tell(node.clone(), chain.clone(), ending.clone());
+        let sent = outbox::run(node.clone(), chain.clone(), ending.clone());
         *self.link.lock().expect("no holder panics") =
-            Some(Link { chain: chain.clone(), ending: ending.clone() });
+            Some(Link { chain: chain.clone(), ending, tasks: tasks.clone() });
         self.watching.store(false, Ordering::Relaxed);
         self.watch(&chain).await?;
-        node.tasks.spawn(follow::run(node.clone(), chain.clone(), events, ending.clone()));
-        node.tasks.spawn(follow::tell(node.clone(), chain.clone(), ending.clone()));
-        node.tasks.spawn(outbox::run(node.clone(), chain.clone(), ending));
+        node.tasks.spawn(tasks.track_future(followed));
+        node.tasks.spawn(tasks.track_future(told));
+        node.tasks.spawn(tasks.track_future(sent));
         Ok(chain)
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{query, query_as};
+use sqlx::{SqliteConnection, query, query_as};
 use treasury::wallet::ChangeSet;
 
 use crate::{Store, StoreError, row, wallet};
@@ -60,27 +60,10 @@ impl Store {
         payment: &PaymentRow,
     ) -> Result<(), StoreError> {
         let body = wallet::encode(change);
-        let records = serde_json::to_string(&payment.records).expect("records have a JSON form");
-        let PaymentRow { txid, wish, purpose, detail, published, created_ms, .. } = payment;
-        let created_at = row::int(*created_ms);
         let mut tx = self.write.begin_with("begin immediate").await?;
         wallet::exists(&mut tx, name).await?;
         wallet::insert(&mut tx, name, &body).await?;
-        query!(
-            "insert into wallet_payments (wallet, txid, wish, purpose, detail, records, published, created_at)
-             values (?, ?, ?, ?, ?, ?, ?, ?)
-             on conflict (wallet, txid) do nothing",
-            name,
-            txid,
-            wish,
-            purpose,
-            detail,
-            records,
-            published,
-            created_at
-        )
-        .execute(&mut *tx)
-        .await?;
+        insert(&mut tx, name, payment).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -140,6 +123,31 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    name: &str,
+    payment: &PaymentRow,
+) -> Result<(), StoreError> {
+    let records = serde_json::to_string(&payment.records).expect("records have a JSON form");
+    let PaymentRow { txid, wish, purpose, detail, published, created_ms, .. } = payment;
+    let created_at = row::int(*created_ms);
+    let keep = query!(
+        "insert into wallet_payments (wallet, txid, wish, purpose, detail, records, published, created_at)
+             values (?, ?, ?, ?, ?, ?, ?, ?)
+             on conflict (wallet, txid) do nothing",
+        name,
+        txid,
+        wish,
+        purpose,
+        detail,
+        records,
+        published,
+        created_at
+    );
+    keep.execute(connection).await?;
+    Ok(())
 }
 
 impl Raw {

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use sqlx::{SqliteConnection, query, query_scalar};
 use treasury::wallet::ChangeSet;
 
-use crate::{Store, StoreError, row};
+use crate::{PaymentRow, Store, StoreError, payments, row};
 
 /// Longest name of a wallet in bytes.
 const MAX_NAME: usize = 128;
@@ -17,6 +17,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Invalid`] where one of this name is there, or the name is none.
     pub async fn create_wallet(&self, name: &str, first: &ChangeSet, now: u64) -> Result<(), StoreError> {
+        self.restore_wallet(name, first, &[], now).await
+    }
+
+    /// Makes a wallet of its first change, with what its earlier payments were for: all of it or nothing.
+    ///
+    /// # Errors
+    /// Those of [`Store::create_wallet`].
+    pub async fn restore_wallet(
+        &self,
+        name: &str,
+        first: &ChangeSet,
+        payments: &[PaymentRow],
+        now: u64,
+    ) -> Result<(), StoreError> {
         if name.is_empty() || name.len() > MAX_NAME {
             return Err(StoreError::Invalid(format!("{name:?} is no name of a wallet")));
         }
@@ -27,6 +41,9 @@ impl Store {
             return Err(StoreError::Invalid(format!("there is a wallet {name:?} already")));
         }
         insert(&mut tx, name, &body).await?;
+        for payment in payments {
+            payments::insert(&mut tx, name, payment).await?;
+        }
         tx.commit().await?;
         Ok(())
     }

@@ -3,23 +3,8 @@
 use clap::{Args, Subcommand};
 use node::domain::{PeerId, SlotId};
 
-use super::wallet::{AmountText, FeeArgs, PassphraseArgs, amount};
+use super::wallet::{AmountText, PayArgs, amount};
 use crate::id::IdText;
-
-/// How something is paid.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct PayArgs {
-    #[command(flatten)]
-    pub(crate) fee: FeeArgs,
-    /// Only says what it would cost
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Names this wish: said again with the same name, it pays nothing more
-    #[arg(long, value_name = "NAME")]
-    pub(crate) key: Option<String>,
-    #[command(flatten)]
-    pub(crate) passphrase: PassphraseArgs,
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct TipArgs {

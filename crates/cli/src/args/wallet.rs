@@ -166,14 +166,21 @@ pub(crate) struct SendArgs {
     /// An address and 5000, 5000sat, 0.0001btc or `all`, and so on; or a `bitcoin:` link with its amount
     #[arg(value_name = "ADDRESS AMOUNT", required = true)]
     pub(crate) payees: Vec<String>,
-    #[command(flatten)]
-    pub(crate) fee: FeeArgs,
     /// Spends this coin, TXID:N, and no others; can be said several times
     #[arg(long = "coin", value_name = "COIN")]
     pub(crate) coins: Vec<String>,
     /// A word beside it in the history
     #[arg(long)]
     pub(crate) label: Option<String>,
+    #[command(flatten)]
+    pub(crate) pay: PayArgs,
+}
+
+/// How something is paid.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PayArgs {
+    #[command(flatten)]
+    pub(crate) fee: FeeArgs,
     /// Only says what it would cost
     #[arg(long)]
     pub(crate) dry_run: bool,

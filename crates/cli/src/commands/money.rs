@@ -17,7 +17,6 @@ use crate::{
     id::IdText,
     output::raw,
     session::Answer,
-    text::clean_lines,
 };
 
 /// What the node answers where a payment needs the passphrase.
@@ -106,7 +105,7 @@ impl Context<'_> {
     fn consent(&self, trial: &Invested) -> Result<(), Failure> {
         let mut error = anstream::stderr().lock();
         for warning in &trial.warnings {
-            writeln!(error, "{}", clean_lines(warning))?;
+            writeln!(error, "{warning}")?;
         }
         write!(
             error,

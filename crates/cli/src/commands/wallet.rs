@@ -163,23 +163,24 @@ impl Context<'_> {
     }
 
     async fn send(&self, args: SendArgs) -> Result<(), Failure> {
-        let recipients = self.recipients(&args.payees).await?;
-        let key = args.key.clone().unwrap_or_else(wish);
+        let SendArgs { payees, coins, label, pay } = args;
+        let recipients = self.recipients(&payees).await?;
+        let key = pay.key.clone().unwrap_or_else(wish);
         let send = |passphrase| {
             WalletCommand::Send(Spend {
                 recipients: recipients.clone(),
-                fee: args.fee.fee(),
-                coins: args.coins.clone(),
-                dry_run: args.dry_run,
-                label: args.label.clone(),
+                fee: pay.fee.fee(),
+                coins: coins.clone(),
+                dry_run: pay.dry_run,
+                label: label.clone(),
                 passphrase,
                 key: Some(key.clone()),
             })
         };
-        if !args.dry_run {
+        if !pay.dry_run {
             self.caught_up().await?;
         }
-        let sent = self.signed(&args.passphrase, send).await?;
+        let sent = self.signed(&pay.passphrase, send).await?;
         self.sent(&sent).await
     }
 

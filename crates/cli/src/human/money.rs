@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use node::api::{
-    Income, IncomeOf, Invested, Note, NoteStatus, Notes, Offer, Offers, PaidOut, Payment, Payments, Tipped,
+    Caution, Income, IncomeOf, Invested, Note, NoteStatus, Notes, Offer, Offers, PaidOut, Payment, Payments,
+    Tipped,
 };
 
 use super::wallet::sats;
@@ -235,9 +236,9 @@ fn depth(tip: &Payment) -> String {
     }
 }
 
-fn with_warnings(mut text: String, warnings: &[String], trial: bool) -> String {
+fn with_warnings(mut text: String, warnings: &[Caution], trial: bool) -> String {
     for warning in warnings {
-        let _ = writeln!(text, "Note: {}", clean_lines(warning));
+        let _ = writeln!(text, "Note: {warning}");
     }
     if trial {
         text.push_str("Nothing was paid: this was a trial.\n");

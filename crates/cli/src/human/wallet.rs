@@ -60,7 +60,7 @@ impl Human for Sent {
             ("total", sats(self.amount_sat.saturating_add(self.fee_sat))),
         ]);
         for warning in &self.warnings {
-            let _ = writeln!(text, "Note: {}", clean_lines(warning));
+            let _ = writeln!(text, "Note: {warning}");
         }
         if self.dry_run {
             text.push_str("Nothing was paid: this was a trial.\n");

@@ -6,7 +6,7 @@ use domain::{Network, PeerId, ReleaseId, SlotId};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::wallet::Fee;
+use super::{caution::Caution, wallet::Fee};
 
 /// What to do with money for music. Amounts are whole satoshis.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
@@ -194,8 +194,8 @@ pub struct Tipped {
     /// Whether it waits to go with others, since the fee would eat it, or would do so.
     #[serde(default)]
     pub waiting: bool,
-    /// What to think of before confirming, in words.
-    pub warnings: Vec<String>,
+    /// What to think of before confirming.
+    pub warnings: Vec<Caution>,
 }
 
 /// Tips that were given and received.
@@ -398,8 +398,8 @@ pub struct Invested {
     pub principal_sat: u64,
     /// Most that it can earn.
     pub cap_sat: u64,
-    /// What to think of before confirming, in words.
-    pub warnings: Vec<String>,
+    /// What to think of before confirming.
+    pub warnings: Vec<Caution>,
 }
 
 /// A payout that was made, or would be.
@@ -411,8 +411,8 @@ pub struct PaidOut {
     pub fee_sat: u64,
     /// Who gets what.
     pub lines: Vec<PayoutLine>,
-    /// What to think of before confirming, in words.
-    pub warnings: Vec<String>,
+    /// What to think of before confirming.
+    pub warnings: Vec<Caution>,
 }
 
 /// A payee.

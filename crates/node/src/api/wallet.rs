@@ -6,6 +6,8 @@ use domain::Network;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::caution::Caution;
+
 /// What to do with the wallet. Amounts are whole satoshis; transactions, addresses and coins are named as Bitcoin does.
 #[derive(Clone, Serialize, Deserialize, TS)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -293,8 +295,8 @@ pub struct Sent {
     pub change_sat: u64,
     /// The coins spent.
     pub coins: Vec<String>,
-    /// What to think of before confirming, in words.
-    pub warnings: Vec<String>,
+    /// What to think of before confirming.
+    pub warnings: Vec<Caution>,
     /// Whether it was only tried.
     pub dry_run: bool,
 }

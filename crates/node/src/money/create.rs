@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, io::Read, io::Write, sync::Arc};
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use domain::{Network, bitcoin::constants::genesis_block};
+use store::PaymentRow;
 use time::{Date, Month};
 use treasury::wallet::{self as purse, Passphrase, Restored, Seed, Wallet, WordCount};
 use zeroize::Zeroizing;
 
-use super::{Money, pay::now};
+use super::{Money, pay::now, vault::Guess};
 use crate::{
     api::{ApiError, Backup, Drill, Event, NewWallet, Words},
     calls::blocking,
@@ -21,6 +22,8 @@ const MAX_BACKUP: usize = 64 << 20;
 const SPACING: i64 = 600;
 /// Blocks that a birthday is moved back, two weeks: clocks and days are inexact, and looking too far back is harmless.
 const BIRTHDAY_MARGIN: i64 = 2016;
+/// The part of a backup that says what payments were for.
+const PAYMENTS: &str = "payments";
 /// How an armored backup begins.
 const ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 
@@ -41,10 +44,8 @@ impl Money {
         let entropy = Zeroizing::new(random_bytes()?);
         let seed = Arc::new(extended(Seed::generate(&entropy, count), extension)?);
         let birthday = self.newest_height();
-        self.adopt(node, seed.clone(), passphrase, |seed| {
-            Wallet::create(accounts(seed, self.network), birthday)
-        })
-        .await?;
+        let wallet = Wallet::create(accounts(&seed, self.network), birthday);
+        self.adopt(node, seed.clone(), passphrase, wallet, &[]).await?;
         Ok(NewWallet { words: seed.words().map(str::to_owned).collect(), network: self.network })
     }
 
@@ -59,8 +60,8 @@ impl Money {
     ) -> Result<(), ApiError> {
         let birthday = birthday.map_or(Ok(0), |day| height_of(&day, self.network))?;
         let seed = Arc::new(extended(Seed::parse(&Zeroizing::new(words))?, extension)?);
-        self.adopt(node, seed, passphrase, |seed| Wallet::create(accounts(seed, self.network), birthday))
-            .await?;
+        let wallet = Wallet::create(accounts(&seed, self.network), birthday);
+        self.adopt(node, seed, passphrase, wallet, &[]).await?;
         self.set_words_confirmed().await
     }
 
@@ -72,20 +73,21 @@ impl Money {
         passphrase: String,
     ) -> Result<(), ApiError> {
         let restored = opened(text, Passphrase::new(passphrase.clone())?).await?;
-        let Restored { seed, wallet, .. } = restored;
+        let Restored { seed, wallet, parts, .. } = restored;
         if wallet.network() != self.network {
             return Err(crate::config::network_mismatch(wallet.network(), self.network));
         }
-        self.adopt(node, Arc::new(seed), passphrase, |_| wallet).await
+        self.adopt(node, Arc::new(seed), passphrase, wallet, &payments(&parts)?).await
     }
 
-    /// Writes seed and wallet, and goes to work with them, unlocked.
+    /// Writes seed, wallet and what its payments were for, and goes to work with them, unlocked.
     async fn adopt(
         &self,
         node: &Arc<Inner>,
         seed: Arc<Seed>,
         passphrase: String,
-        wallet: impl FnOnce(&Seed) -> Wallet,
+        wallet: Wallet,
+        payments: &[PaymentRow],
     ) -> Result<(), ApiError> {
         let passphrase = Passphrase::new(passphrase)?;
         self.allowed(node)?;
@@ -95,7 +97,7 @@ impl Money {
             return Err(ApiError::new("wallet_exists", message));
         }
         // The seed comes last: where there is one, there is a wallet.
-        purse.put(wallet(&seed)).await?;
+        purse.put(wallet, payments).await?;
         if let Err(error) = self.vault.write(seed.clone(), passphrase).await {
             purse.take_back().await?;
             return Err(error);
@@ -103,6 +105,7 @@ impl Money {
         drop(purse);
         self.vault.unlock(Arc::new(seed.keys(self.network)), None);
         self.connect(node).await?;
+        super::announce(node).await;
         self.hub.tell(&Event::WalletChanged);
         Ok(())
     }
@@ -112,7 +115,7 @@ impl Money {
         let seed = self.vault.open(passphrase).await?;
         let mut purse = self.purse.lock().await;
         if purse.is_empty() {
-            purse.put(Wallet::create(accounts(&seed, self.network), 0)).await?;
+            purse.put(Wallet::create(accounts(&seed, self.network), 0), &[]).await?;
         }
         Ok(seed)
     }
@@ -127,6 +130,7 @@ impl Money {
         let seed = self.open_seed(Passphrase::new(passphrase)?).await?;
         self.vault.unlock(Arc::new(seed.keys(self.network)), minutes);
         self.connect(node).await?;
+        super::announce(node).await;
         self.hub.tell(&Event::WalletChanged);
         Ok(())
     }
@@ -141,7 +145,9 @@ impl Money {
     pub(super) async fn backup(&self, passphrase: String) -> Result<Backup, ApiError> {
         let seed = self.open_seed(Passphrase::new(passphrase.clone())?).await?;
         let parts = self.parts().await?;
-        let purse = self.purse.lock().await;
+        let mut purse = self.purse.lock().await;
+        // What is not on the disk yet is not told, to a backup either.
+        purse.keep().await?;
         let sealed = purse::backup(purse.wallet()?, &seed, parts, &Passphrase::new(passphrase)?, now());
         drop(purse);
         let mut text = Vec::new();
@@ -157,12 +163,17 @@ impl Money {
         let own = self.purse.lock().await.wallet()?.accounts().clone();
         if !text.trim_start().starts_with(ARMOR) {
             let seed = extended(Seed::parse(&Zeroizing::new(text))?, passphrase)?;
-            return Ok(Drill { restores: accounts(&seed, self.network) == own, extras: None });
+            let network = self.network;
+            let derive = move || Ok(accounts(&seed, network) == own);
+            let restores = self.vault.try_one(derive, |restores| Guess::of(*restores)).await?;
+            return Ok(Drill { restores, extras: None });
         }
         let passphrase = Passphrase::new(passphrase.unwrap_or_default())?;
         let sealed = dearmored(&text)?;
         let open = move || Ok(purse::restore(&sealed, &passphrase)?);
-        let restored = self.vault.try_one(open, |it| *it.wallet.accounts() == own).await?;
+        // Another wallet's backup that opens was no guess at this one's passphrase, and proves nothing.
+        let judge = |it: &Restored| if *it.wallet.accounts() == own { Guess::Right } else { Guess::None };
+        let restored = self.vault.try_one(open, judge).await?;
         let extras = restored.wallet.export_labels().lines().count() + restored.parts.len();
         Ok(Drill {
             restores: *restored.wallet.accounts() == own,
@@ -174,8 +185,18 @@ impl Money {
     async fn parts(&self) -> Result<BTreeMap<String, String>, ApiError> {
         let rows = self.store.payments(self.network.word(), false).await?;
         let rows = serde_json::to_string(&rows).expect("rows are plain data");
-        Ok(BTreeMap::from([("payments".to_owned(), rows)]))
+        Ok(BTreeMap::from([(PAYMENTS.to_owned(), rows)]))
     }
+}
+
+/// What payments were for, as a backup has it. Records that went out before it was made may have reached nobody: they are
+/// published again where they are not known.
+fn payments(parts: &BTreeMap<String, String>) -> Result<Vec<PaymentRow>, ApiError> {
+    let unreadable =
+        |_| ApiError::new("backup_unreadable", "what the backup's payments were for cannot be read");
+    let rows = parts.get(PAYMENTS).map(|text| serde_json::from_str::<Vec<PaymentRow>>(text));
+    let rows = rows.transpose().map_err(unreadable)?.unwrap_or_default();
+    Ok(rows.into_iter().map(|row| PaymentRow { published: row.records.is_empty(), ..row }).collect())
 }
 
 fn accounts(seed: &Seed, network: Network) -> purse::Accounts {

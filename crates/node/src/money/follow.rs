@@ -79,6 +79,8 @@ struct News {
     touched: Vec<Txid>,
     changed: bool,
     synced: bool,
+    /// Payments of a backup are to be sent again.
+    taken_up: bool,
 }
 
 async fn take(node: &Arc<Inner>, chain: &Chain, batch: Vec<chain::Event>) -> Result<(), ApiError> {
@@ -97,6 +99,9 @@ async fn take(node: &Arc<Inner>, chain: &Chain, batch: Vec<chain::Event>) -> Res
     }
     tell_payments(node, &purse, &news.touched);
     drop(purse);
+    if news.taken_up {
+        node.money.wake.notify_one();
+    }
     if news.changed || news.synced {
         node.hub.tell(&Event::WalletChanged);
     }
@@ -138,7 +143,9 @@ async fn apply(
         }
         chain::Event::Synced(id) => {
             news.synced = true;
-            purse.wallet_mut()?.forget_unseen(now());
+            let wallet = purse.wallet_mut()?;
+            wallet.forget_unseen(now());
+            news.taken_up |= !wallet.take_up(now()).is_empty();
             watch_joined(purse, chain, id.height, true).await?;
         }
     }

@@ -28,6 +28,22 @@ use crate::{
 /// Addresses of the last window that were paid before the next window is published.
 const CROWDED: usize = WINDOW as usize / 2;
 
+/// Publishes where this node's artist is paid, where there is an artist: somebody who gave themselves a name or
+/// published music. Who only listens publishes nothing. What is published already stays as it is, and is watched.
+///
+/// # Errors
+/// Those of [`ensure`].
+pub(super) async fn announce(node: &Arc<Inner>) -> Result<(), ApiError> {
+    let me = node.identity.id();
+    let mut known = false;
+    for kind in [kinds::id::PROFILE, kinds::id::RELEASE, kinds::id::INCOME] {
+        known |= !node.store.records_of(&me, kind, 1).await?.is_empty();
+    }
+    // The purse is free again before anything is published out of it.
+    let exists = node.money.purse.lock().await.wallet().is_ok();
+    if known && exists { ensure(node).await } else { Ok(()) }
+}
+
 /// Publishes where this node's artist is paid, unless that is published already.
 ///
 /// # Errors
@@ -88,13 +104,32 @@ async fn keys(node: &Inner) -> Result<(Xpub, Xpub, u32), ApiError> {
 /// One of an artist's addresses, drawn at random in the window that is paid into.
 ///
 /// # Errors
-/// `artist_not_payable` where none is known.
-pub(super) fn draw(book: &Book, chain: Chain) -> Result<ScriptBuf, ApiError> {
+/// `artist_not_payable` where none is known, `income_birthday_ahead` where nothing that is paid now would count, and
+/// `bitcoin_no_peer` where that cannot be told.
+pub(super) async fn draw(node: &Arc<Inner>, book: &Book, chain: Chain) -> Result<ScriptBuf, ApiError> {
     let income = book.income().ok_or_else(|| not_payable(book))?;
+    born(node, book, income.birthday).await?;
     let base = income.windows.last().copied().unwrap_or_default();
     let index = base + u32::try_from(random()? % u64::from(WINDOW)).expect("a window is small");
     let key = if chain == Chain::Principal { &income.principal } else { &income.income };
     Ok(taproot_script(&Secp256k1::verification_only(), key, index))
+}
+
+/// Fails where income counts from a block on that is not there yet: nobody would look for what was paid before.
+async fn born(node: &Arc<Inner>, book: &Book, birthday: u32) -> Result<(), ApiError> {
+    let chain = node.money.connect(node).await?;
+    if chain.tip().height < birthday {
+        ledgers::synced(&chain, node.money.network).await?;
+    }
+    let tip = chain.tip().height;
+    if birthday <= tip {
+        return Ok(());
+    }
+    let message = format!(
+        "what is paid to {} counts from block {birthday} on, and the newest one is {tip}",
+        book.artist.short()
+    );
+    Err(ApiError::new("income_birthday_ahead", message))
 }
 
 /// The address of a script that is one.

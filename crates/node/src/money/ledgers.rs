@@ -126,8 +126,23 @@ pub(super) async fn account_or_last(
     }
 }
 
+/// The same for one artist of many: where the chain did not answer for an earlier one, which `waiting` tells of, it is
+/// not asked again.
+pub(super) async fn account_unless(
+    node: &Arc<Inner>,
+    artist: PeerId,
+    waiting: &mut Option<ApiError>,
+) -> Result<Option<Account>, ApiError> {
+    if waiting.is_some() {
+        return last(node, artist).await;
+    }
+    let (account, error) = account_or_last(node, artist).await?;
+    *waiting = error;
+    Ok(account)
+}
+
 /// What was seen last of an artist's money, if anything was.
-pub(super) async fn last(node: &Inner, artist: PeerId) -> Result<Option<Account>, ApiError> {
+async fn last(node: &Inner, artist: PeerId) -> Result<Option<Account>, ApiError> {
     let seen = node.money.ledgers.seen(artist).await.lock_owned().await;
     let book = records::book(node, artist).await?;
     Ok(seen.facts.is_some().then(|| of(book, seen)))
@@ -140,7 +155,10 @@ fn of(book: Book, seen: OwnedMutexGuard<Seen>) -> Account {
 }
 
 /// Waits until the newest block is known.
-async fn synced(chain: &Chain, network: Network) -> Result<(), ApiError> {
+///
+/// # Errors
+/// `bitcoin_no_peer` where nobody tells of it.
+pub(super) async fn synced(chain: &Chain, network: Network) -> Result<(), ApiError> {
     let patience = if network == Network::Regtest { PATIENCE_NEAR } else { PATIENCE };
     let mut status = chain.status_changes();
     let synced = timeout(patience, status.wait_for(|status| status.phase == Phase::Synced)).await;

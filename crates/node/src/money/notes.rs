@@ -24,18 +24,14 @@ use super::{
     records,
 };
 use crate::{
-    api::{ApiError, Invested, Note, NoteStatus, Notes},
+    api::{ApiError, Caution, Invested, Note, NoteStatus, Notes},
     node::{Inner, random_bytes},
 };
 
 /// What a payment is called that pays a note.
 const PURPOSE: &str = "investment";
-/// The risk, in words, before anything is paid.
-const RISKS: [&str; 3] = [
-    "You can lose all of this money. Nobody guarantees that anything comes back, and nobody can be made to pay.",
-    "What comes back depends on what this artist earns at the published addresses; income elsewhere does not count.",
-    "It earns until the offer ends and never more than its cap. It cannot be sold or taken back.",
-];
+/// The risk, said before anything is paid.
+const RISKS: [Caution; 3] = [Caution::LossPossible, Caution::IncomeUncertain, Caution::EarningsBounded];
 
 /// Invests in an offer, or says what that would cost.
 pub(super) async fn invest(
@@ -73,7 +69,7 @@ pub(super) async fn invest(
     let sent = pay::pay(node, payment(node, &note, terms).await?, |draft| pays(draft, &note)).await?;
     let row = node.store.payment(node.money.network.word(), &sent.txid).await?;
     let note_id = row.and_then(|row| ids(node, &row).first().copied());
-    let warnings = RISKS.iter().map(|risk| (*risk).to_owned()).chain(sent.warnings).collect();
+    let warnings = RISKS.into_iter().chain(sent.warnings).collect();
     Ok(Invested {
         note_id: note_id.filter(|_| !dry_run),
         txid: (!dry_run).then_some(sent.txid),
@@ -96,14 +92,7 @@ pub(super) async fn own(node: &Arc<Inner>) -> Result<Notes, ApiError> {
     let paid = paid(node).await?;
     let (mut notes, mut waiting) = (Vec::new(), None);
     for (artist, of_artist) in by_artist {
-        let account = match waiting {
-            None => {
-                let (account, error) = ledgers::account_or_last(node, artist).await?;
-                waiting = error.map(|error| error.message);
-                account
-            }
-            Some(_) => ledgers::last(node, artist).await?,
-        };
+        let account = ledgers::account_unless(node, artist, &mut waiting).await?;
         for (record, note) in of_artist {
             let state =
                 account.as_ref().and_then(|account| Some((account, account.ledger.notes.get(&record.slot)?)));
@@ -115,6 +104,7 @@ pub(super) async fn own(node: &Arc<Inner>) -> Result<Notes, ApiError> {
         }
     }
     notes.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+    let waiting = waiting.map(|error| error.message);
     Ok(Notes { notes: notes.into_iter().map(|(_, note)| note).collect(), waiting })
 }
 
@@ -248,7 +238,7 @@ async fn own_script(node: &Arc<Inner>, trial: bool) -> Result<ScriptBuf, ApiErro
 
 async fn payment(node: &Arc<Inner>, note: &kinds::Note, terms: Terms) -> Result<Payment, ApiError> {
     let book = records::book(node, note.artist).await?;
-    let script = income::draw(&book, Chain::Principal)?;
+    let script = income::draw(node, &book, Chain::Principal).await?;
     let id = id_of(&node.identity.id(), note);
     let tree = Tree::of([id]).expect("one record is a tree");
     Ok(Payment {

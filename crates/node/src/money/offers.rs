@@ -64,21 +64,13 @@ pub(super) async fn list(node: &Arc<Inner>, artist: Option<PeerId>) -> Result<Of
     }
     let (mut offers, mut waiting) = (Vec::new(), None);
     for (artist, of_artist) in by_artist {
-        // Where the chain does not answer, it is not asked again for each.
-        let account = match waiting {
-            None => {
-                let (account, error) = ledgers::account_or_last(node, artist).await?;
-                waiting = error.map(|error| error.message);
-                account
-            }
-            Some(_) => ledgers::last(node, artist).await?,
-        };
+        let account = ledgers::account_unless(node, artist, &mut waiting).await?;
         for (id, offer) in of_artist {
             offers.push(shown(node, Some(id), artist, &offer, account.as_ref()).await?);
         }
     }
     offers.sort_by(|one, other| one.expiry_ms.cmp(&other.expiry_ms).then(one.offer_id.cmp(&other.offer_id)));
-    Ok(Offers { offers, waiting })
+    Ok(Offers { offers, waiting: waiting.map(|error| error.message) })
 }
 
 /// Shows an offer with its notes.
@@ -105,12 +97,12 @@ pub(super) async fn find(node: &Inner, id: &OfferId) -> Result<(PeerId, kinds::O
 }
 
 /// The offer as it is signed, if it can be.
-async fn signable(node: &Inner, wish: Wish) -> Result<kinds::Offer, ApiError> {
+async fn signable(node: &Arc<Inner>, wish: Wish) -> Result<kinds::Offer, ApiError> {
     let out_of_bounds = |cap| ApiError::new("record_body", format!("a cap of {cap} % is none"));
     let cap = wish.cap_percent.unwrap_or(CAP);
     let mut splits = Vec::new();
     for Split { peer, share_bp } in wish.splits {
-        let script = income::draw(&records::book(node, peer).await?, Chain::Income)?;
+        let script = income::draw(node, &records::book(node, peer).await?, Chain::Income).await?;
         let name = records::name(node, peer).await?;
         splits.push(kinds::Split { name, share: share_bp, script, peer: Some(peer) });
     }

@@ -4,13 +4,11 @@ use std::sync::{Arc, atomic::Ordering};
 
 use domain::bitcoin::{Address, Amount, FeeRate, Txid};
 use store::{PaymentRow, StoredRecord};
-use treasury::wallet::{
-    Coins, Draft, Keys, Passphrase, Payee, Speed, Spend, Wallet, Warning, parse_fee_rate,
-};
+use treasury::wallet::{Coins, Draft, Entry, Keys, Passphrase, Payee, Speed, Spend, Wallet, parse_fee_rate};
 
 use super::{Money, fault, purse::Purse, tips};
 use crate::{
-    api::{ApiError, Event, Fee, Sent},
+    api::{ApiError, Caution, Event, Fee, Sent},
     node::{Inner, random_bytes, unix_ms},
 };
 
@@ -146,21 +144,16 @@ impl Money {
         let Some(row) = self.store.payment_of_wish(self.network.word(), key).await? else { return Ok(None) };
         let txid: Txid =
             row.txid.parse().map_err(|_| ApiError::new("wallet_damaged", "a payment has no name"))?;
-        Ok(purse.wallet()?.entry(txid).map(|entry| {
-            let fee = entry.fee.unwrap_or_default();
-            let paid = entry.net.unsigned_abs().checked_sub(fee).unwrap_or_default();
-            Sent {
-                txid: row.txid.clone(),
-                fee_sat: fee.to_sat(),
-                vsize: entry.vsize,
-                sat_per_vb: per_vbyte(fee, entry.vsize),
-                amount_sat: paid.to_sat(),
-                change_sat: 0,
-                coins: Vec::new(),
-                warnings: vec!["this was paid before, and not again".into()],
-                dry_run: false,
-            }
-        }))
+        let wallet = purse.wallet()?;
+        let Some(entry) = wallet.entry(txid) else {
+            // What a backup brought back may be in a block that was not looked at yet.
+            let sought = !self.caught_up.load(Ordering::Relaxed);
+            return match sought || wallet.returning().any(|tx| tx.compute_txid() == txid) {
+                true => Err(ApiError::new("wallet_behind", "it is not known yet whether this was paid")),
+                false => Ok(None),
+            };
+        };
+        Ok(Some(told_again(&entry)))
     }
 
     /// What a speed costs now.
@@ -187,6 +180,23 @@ async fn sign(purse: &mut Purse, draft: &Draft, keys: &Keys, row: &PaymentRow) -
     Ok(())
 }
 
+/// What is answered where a wish was carried out before.
+fn told_again(entry: &Entry) -> Sent {
+    let fee = entry.fee.unwrap_or_default();
+    let paid = entry.net.unsigned_abs().checked_sub(fee).unwrap_or_default();
+    Sent {
+        txid: entry.txid.to_string(),
+        fee_sat: fee.to_sat(),
+        vsize: entry.vsize,
+        sat_per_vb: per_vbyte(fee, entry.vsize),
+        amount_sat: paid.to_sat(),
+        change_sat: 0,
+        coins: Vec::new(),
+        warnings: vec![Caution::PaidBefore],
+        dry_run: false,
+    }
+}
+
 fn preview(draft: &Draft, dry_run: bool) -> Sent {
     let change = draft.change().map_or(Amount::ZERO, |change| change.amount);
     Sent {
@@ -197,19 +207,8 @@ fn preview(draft: &Draft, dry_run: bool) -> Sent {
         amount_sat: draft.amount().to_sat(),
         change_sat: change.to_sat(),
         coins: draft.inputs().iter().map(|input| input.outpoint.to_string()).collect(),
-        warnings: draft.warnings().iter().map(words).collect(),
+        warnings: draft.warnings().into_iter().map(Caution::from).collect(),
         dry_run,
-    }
-}
-
-fn words(warning: &Warning) -> String {
-    match warning {
-        Warning::HighFee { percent } => format!("the fee is {percent} % of what is paid"),
-        Warning::LinksAccounts => {
-            "coins of the public income account are spent together with private ones: everybody \
-                                   can see from then on that both are yours"
-                .into()
-        }
     }
 }
 

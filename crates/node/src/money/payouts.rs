@@ -25,7 +25,7 @@ use super::{
     records,
 };
 use crate::{
-    api::{ApiError, Event, PaidOut, PayoutLine, Reward},
+    api::{ApiError, Caution, Event, PaidOut, PayoutLine, Reward},
     node::{Inner, random_bytes},
 };
 
@@ -136,8 +136,7 @@ async fn done_before(node: &Inner, terms: &Terms) -> Result<Option<PaidOut>, Api
     let purse = node.money.purse.lock().await;
     let entry = row.txid.parse().ok().and_then(|txid: Txid| purse.wallet().ok()?.entry(txid));
     let fee_sat = entry.and_then(|entry| entry.fee).map_or(0, Amount::to_sat);
-    let warnings = vec!["this was paid before, and not again".to_owned()];
-    Ok(Some(PaidOut { txid: Some(row.txid), fee_sat, lines, warnings }))
+    Ok(Some(PaidOut { txid: Some(row.txid), fee_sat, lines, warnings: vec![Caution::PaidBefore] }))
 }
 
 /// The own money as of the wallet's newest block. While a payout waits for a block nothing else is paid out: what it
@@ -210,10 +209,10 @@ async fn signed(node: &Inner) -> Result<BTreeMap<Root, (SlotId, u64)>, ApiError>
 }
 
 /// Where fans get their presents: at addresses that they published.
-async fn presents(node: &Inner, rewards: Vec<Reward>) -> Result<Vec<paying::Reward>, ApiError> {
+async fn presents(node: &Arc<Inner>, rewards: Vec<Reward>) -> Result<Vec<paying::Reward>, ApiError> {
     let mut presents = Vec::new();
     for Reward { peer, amount_sat } in rewards {
-        let script = income::draw(&records::book(node, peer).await?, Chain::Income)?;
+        let script = income::draw(node, &records::book(node, peer).await?, Chain::Income).await?;
         presents.push(paying::Reward { script, amount: Amount::from_sat(amount_sat), payment: None });
     }
     Ok(presents)
@@ -246,12 +245,9 @@ async fn lines(
     Ok(lines)
 }
 
-fn carried(plan: &Plan) -> Option<String> {
-    let sum: u64 = plan.carried.iter().map(|(_, amount)| amount.to_sat()).sum();
-    let count = plan.carried.len();
-    (sum > 0).then(|| {
-        format!("{sum} sat that are owed to {count} payees are too little to be sent now, and stay owed")
-    })
+fn carried(plan: &Plan) -> Option<Caution> {
+    let sat: u64 = plan.carried.iter().map(|(_, amount)| amount.to_sat()).sum();
+    (sat > 0).then(|| Caution::TooLittleToSend { sat, payees: plan.carried.len() as u64 })
 }
 
 fn check_own(node: &Inner, artist: PeerId) -> Result<(), ApiError> {

@@ -71,14 +71,14 @@ impl Purse {
         self.broken.clone().unwrap_or_else(no_wallet)
     }
 
-    /// Takes a new wallet in; what a creation that was cut off left behind goes.
-    pub(super) async fn put(&mut self, mut wallet: Wallet) -> Result<(), ApiError> {
+    /// Takes a new wallet in, with what its payments were for; what a creation that was cut off left behind goes.
+    pub(super) async fn put(&mut self, mut wallet: Wallet, payments: &[PaymentRow]) -> Result<(), ApiError> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
         self.take_back().await?;
         let first = wallet.staged().cloned().unwrap_or_default();
-        self.store.create_wallet(self.network.word(), &first, now()).await?;
+        self.store.restore_wallet(self.network.word(), &first, payments, now()).await?;
         wallet.mark_persisted();
         self.wallet = Some(wallet);
         Ok(())

@@ -55,7 +55,9 @@ pub(super) async fn publish<K: Kind + Send + 'static>(node: &Inner, body: K) -> 
     let me = node.identity.id();
     let slot = id_of(&me, &body);
     if !in_money_log(K::ID) {
-        node.driver.publish(body).await?;
+        if !is_there(node, &slot, &body).await? {
+            node.driver.publish(body).await?;
+        }
         return Ok(slot);
     }
     let _one = node.money.ledgers.log().await;
@@ -68,8 +70,18 @@ pub(super) async fn publish<K: Kind + Send + 'static>(node: &Inner, body: K) -> 
 
 /// Encodes a record that is to be published with a payment.
 pub(super) fn stored<K: Kind>(body: &K) -> store::StoredRecord {
-    let body = minicbor::to_vec(body).expect("encoding into memory does not fail");
-    store::StoredRecord { kind: K::ID, body }
+    store::StoredRecord { kind: K::ID, body: encoded(body) }
+}
+
+/// Says whether a slot is filled with this very body.
+async fn is_there<K: Kind>(node: &Inner, slot: &SlotId, body: &K) -> Result<bool, ApiError> {
+    let Some(record) = node.store.record(slot).await? else { return Ok(false) };
+    let there = record.read::<K>().ok().flatten();
+    Ok(there.is_some_and(|there| encoded(&there) == encoded(body)))
+}
+
+fn encoded<K: Kind>(body: &K) -> Vec<u8> {
+    minicbor::to_vec(body).expect("encoding into memory does not fail")
 }
 
 /// Names people; an id's beginning where no name is known.

@@ -24,7 +24,7 @@ use super::{
     records,
 };
 use crate::{
-    api::{ApiError, Sent, Tipped},
+    api::{ApiError, Caution, Sent, Tipped},
     catalogue::unknown_release,
     node::{Inner, random_bytes, unix_ms},
 };
@@ -264,14 +264,17 @@ async fn send(
 }
 
 /// Draws an address for each artist, with what is for them in all.
-async fn scripts(node: &Inner, tips: &[Waiting]) -> Result<BTreeMap<PeerId, (ScriptBuf, Amount)>, ApiError> {
+async fn scripts(
+    node: &Arc<Inner>,
+    tips: &[Waiting],
+) -> Result<BTreeMap<PeerId, (ScriptBuf, Amount)>, ApiError> {
     let mut scripts: BTreeMap<PeerId, (ScriptBuf, Amount)> = BTreeMap::new();
     for tip in tips {
         let (_, amount) = match scripts.entry(tip.artist) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 let book = records::book(node, tip.artist).await?;
-                new.insert((income::draw(&book, Chain::Income)?, Amount::ZERO))
+                new.insert((income::draw(node, &book, Chain::Income).await?, Amount::ZERO))
             }
         };
         *amount = amount.checked_add(Amount::from_sat(tip.amount_sat)).unwrap_or(Amount::MAX_MONEY);
@@ -302,11 +305,6 @@ async fn tipped(
     let amount_sat = tip.amount_sat;
     let Some(sent) = sent else {
         let payment_id = (!dry_run).then(|| tip.id(node));
-        let warnings = vec![
-            "the network's fee would eat this tip: it waits and goes together with others, by itself once that is \
-             cheap enough, or when you say so"
-                .to_owned(),
-        ];
         return Ok(Tipped {
             payment_id,
             txid: None,
@@ -314,7 +312,7 @@ async fn tipped(
             amount_sat,
             artist,
             waiting: true,
-            warnings,
+            warnings: vec![Caution::TipWaits],
         });
     };
     let row = node.store.payment(node.money.network.word(), &sent.txid).await?;

@@ -26,6 +26,23 @@ pub(super) struct Vault {
     trying: tokio::sync::Mutex<()>,
 }
 
+/// What a try has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guess {
+    /// That whoever tried knows this wallet's own.
+    Right,
+    /// That it was wrong; further ones get slower.
+    Wrong,
+    /// Nothing about this wallet.
+    None,
+}
+
+impl Guess {
+    pub(super) fn of(right: bool) -> Self {
+        if right { Self::Right } else { Self::Wrong }
+    }
+}
+
 struct Unlocked {
     keys: Arc<Keys>,
     until: Option<Instant>,
@@ -67,15 +84,15 @@ impl Vault {
             })?;
             Ok(Seed::open(&sealed, &passphrase)?)
         };
-        self.try_one(open, |_| true).await
+        self.try_one(open, |_| Guess::Right).await
     }
 
-    /// Tries a passphrase where that may be tried now. A wrong one counts; only what proves to know this wallet's own
-    /// makes up for that.
+    /// Tries a passphrase, or words, where that may be tried now. A wrong guess counts; only a right one makes up for
+    /// that.
     pub(super) async fn try_one<T: Send + 'static>(
         &self,
         open: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-        proves: impl FnOnce(&T) -> bool,
+        judge: impl FnOnce(&T) -> Guess,
     ) -> Result<T, ApiError> {
         let _one = self.trying.lock().await;
         let setting = format!("wallet_attempts_{}", self.network);
@@ -85,10 +102,20 @@ impl Vault {
         attempts.begin(now);
         self.store.set_setting(&setting, &attempts).await?;
         let opened = blocking(open).await;
-        match &opened {
-            Ok(opened) if proves(opened) => attempts.succeed(),
-            Err(error) if error.code == "passphrase_wrong" => {}
-            _ => attempts = before,
+        let guess = match &opened {
+            Ok(opened) => judge(opened),
+            Err(error) => {
+                if error.code == "passphrase_wrong" {
+                    Guess::Wrong
+                } else {
+                    Guess::None
+                }
+            }
+        };
+        match guess {
+            Guess::Right => attempts.succeed(),
+            Guess::Wrong => {}
+            Guess::None => attempts = before,
         }
         self.store.set_setting(&setting, &attempts).await?;
         opened

@@ -354,13 +354,13 @@ impl Wallet {
     }
 
     /// Takes payments of a backup up again once the chain was looked through, at a time in unix seconds: those whose
-    /// coins are there go to other nodes again. One whose coins a block spent otherwise is over, and one whose coins are
-    /// not known yet waits. Returns those that were taken up.
+    /// coins are there go to other nodes again. One whose coins a block spent otherwise is history, and one whose coins
+    /// are not known yet waits. Returns those that were taken up.
     pub fn take_up(&mut self, now: u64) -> Vec<Txid> {
         let mut taken = Vec::new();
         while let Some(next) = self.returning.values().find(|tx| self.is_decided(tx)).cloned() {
             let txid = next.compute_txid();
-            if !self.is_beaten(&next) && self.spends_rightly(&next) {
+            if self.spends_rightly(&next) {
                 // A payment that spends another's change comes after it.
                 let at = now.saturating_add(taken.len() as u64);
                 self.take_signed(next, Sent { stage: Stage::Broadcast, at, rest_to: None });
@@ -492,14 +492,14 @@ impl Wallet {
         self.graph.direct_conflicts(tx).any(|(_, rival)| self.position(rival).is_some())
     }
 
-    /// Says whether a payment of a backup is known to hold or not to: a block spent one of its coins, or all of them are
-    /// there and nobody else wants them.
+    /// Says whether a payment of a backup is known to hold or not to: all that it spends is known, and nobody wants one
+    /// of its coins, or a block has given it to somebody.
     fn is_decided(&self, tx: &Transaction) -> bool {
         let rivals = self.graph.direct_conflicts(tx).filter_map(|(_, rival)| self.position(rival));
         let rivals: Vec<Position> = rivals.collect();
-        let holds = |input: &TxIn| self.position(input.previous_output.txid).is_some();
-        rivals.iter().any(|rival| matches!(rival, Position::Confirmed { .. }))
-            || (rivals.is_empty() && tx.input.iter().all(holds))
+        let known = |input: &TxIn| self.graph.get_tx(input.previous_output.txid).is_some();
+        let spent = rivals.iter().any(|rival| matches!(rival, Position::Confirmed { .. }));
+        tx.input.iter().all(known) && (rivals.is_empty() || spent)
     }
 
     fn insert(&mut self, tx: &Arc<Transaction>) -> Txid {

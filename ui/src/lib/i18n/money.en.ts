@@ -1,4 +1,6 @@
 /** English: the wallet, support, and an artist's money. */
+import type { Caution } from '../backend';
+
 const many = (count: number, one: string, other: string) =>
   `${count.toLocaleString('en')} ${count === 1 ? one : other}`;
 
@@ -120,12 +122,16 @@ export const money = {
     counting: 'Counting…',
     confirm: (what: string, amount: string) => `${what} ${amount}`,
     warnings: 'Before you confirm',
-    /** In the node's words, where we have no better. */
-    known: [
-      [/fee is (\d+) %/, (percent: string) => `The fee is ${percent} % of what is paid. A slower one may cost less.`],
-      [/public income account/, () => 'Coins of your public income are spent together with private ones: from then on everybody can see that both are yours.'],
-      [/paid before/, () => 'This was paid before, and is not paid again.'],
-    ] as [RegExp, (figure: string) => string][],
+    cautions: {
+      fee_high: ({ percent }) => `The fee is ${percent} % of what is paid. A slower one may cost less.`,
+      links_accounts: () => 'Coins of your public income are spent together with private ones: from then on everybody can see that both are yours.',
+      paid_before: () => 'This was paid before, and is not paid again.',
+      tip_waits: () => 'The network fee would eat this tip: it waits and goes together with others.',
+      loss_possible: () => 'All of this money can be lost: nobody guarantees that anything comes back, and nobody can be made to pay.',
+      income_uncertain: () => 'What comes back depends on what this artist earns at the published addresses; income elsewhere does not count.',
+      earnings_bounded: () => 'It earns until the offer ends and never more than its cap. It cannot be sold or taken back.',
+      too_little_to_send: ({ sat, payees }) => `${many(sat, 'sat', 'sats')} owed to ${many(payees, 'person', 'people')} are too little to be sent now, and stay owed.`,
+    } as { [C in Caution['code']]: (it: Extract<Caution, { code: C }>) => string },
   },
   states: {
     draft: 'Draft', signed: 'Signed, not sent', broadcast: 'Sent', in_mempool: 'Waiting for a block', confirming: 'In a block',
@@ -376,6 +382,7 @@ export const moneyFailures: Record<string, readonly [what: string, remedy?: stri
   payee_self: ['That would be paid to yourself.'],
   payout_pending: ['A payout still waits for a block.', 'Pay out again once it is in one.'],
   artist_not_payable: ['This artist cannot be paid yet.', 'They need a wallet first.'],
+  income_birthday_ahead: ['Your node is behind this artist’s wallet.', 'Wait until it has the newest block.'],
   backup_unreadable: ['This is not a wallet’s backup.', 'Choose the file that was saved.'],
   fee_invalid: ['This is no fee.', 'Use a number such as 2.5.'],
   draft_stale: ['The coins have changed meanwhile.', 'Look it over again.'],
