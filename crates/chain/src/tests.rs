@@ -3,6 +3,7 @@
 mod fake;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bitcoin::{Amount, ScriptBuf, Transaction};
 use domain::Network;
@@ -538,4 +539,18 @@ async fn with_a_proxy_nothing_goes_around_it() {
     assert_eq!(watched.chain.broadcast(&payment).await.unwrap().directly, 1);
     wait_until("the mempool", || node.has_in_mempool(payment.compute_txid()));
     assert!(connections.load(std::sync::atomic::Ordering::Relaxed) >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_it_is_left_when_it_has_ended() {
+    let node = Bitcoind::start();
+    let mut watched = Watched::only([node.peer()]);
+    watched.chain.watch(vec![nobody(1).script_pubkey()], Since::Height(0)).await.unwrap();
+    watched.until_synced(node.tip()).await;
+    let Watched { chain, events, folder, .. } = watched;
+    assert!(timeout(Duration::from_millis(50), chain.ended()).await.is_err(), "it goes on");
+    drop(events);
+    timeout(PATIENCE, chain.ended()).await.expect("it ends although there are handles");
+    assert_eq!(Arc::strong_count(&chain.headers), 1, "nobody else has the headers");
+    drop(folder);
 }

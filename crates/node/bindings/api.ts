@@ -108,6 +108,23 @@ kind: string,
 id: string, };
 
 /**
+ * What to think of before a payment is confirmed.
+ */
+export type Caution = { "code": "fee_high", 
+/**
+ * In percent of the amount.
+ */
+percent: number, } | { "code": "links_accounts" } | { "code": "paid_before" } | { "code": "tip_waits" } | { "code": "loss_possible" } | { "code": "income_uncertain" } | { "code": "earnings_bounded" } | { "code": "too_little_to_send", 
+/**
+ * How much.
+ */
+sat: number, 
+/**
+ * To how many.
+ */
+payees: number, };
+
+/**
  * What the node knows of the Bitcoin network.
  */
 export type ChainStatus = { 
@@ -829,9 +846,9 @@ principal_sat: number,
  */
 cap_sat: number, 
 /**
- * What to think of before confirming, in words.
+ * What to think of before confirming.
  */
-warnings: Array<string>, };
+warnings: Array<Caution>, };
 
 /**
  * A link that lets a friend in.
@@ -1381,9 +1398,9 @@ fee_sat: number,
  */
 lines: Array<PayoutLine>, 
 /**
- * What to think of before confirming, in words.
+ * What to think of before confirming.
  */
-warnings: Array<string>, };
+warnings: Array<Caution>, };
 
 /**
  * How a peer is reached.
@@ -2853,9 +2870,9 @@ change_sat: number,
  */
 coins: Array<string>, 
 /**
- * What to think of before confirming, in words.
+ * What to think of before confirming.
  */
-warnings: Array<string>, 
+warnings: Array<Caution>, 
 /**
  * Whether it was only tried.
  */
@@ -3135,9 +3152,9 @@ artist: string,
  */
 waiting: boolean, 
 /**
- * What to think of before confirming, in words.
+ * What to think of before confirming.
  */
-warnings: Array<string>, };
+warnings: Array<Caution>, };
 
 /**
  * One track.
