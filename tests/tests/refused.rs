@@ -7,10 +7,9 @@ use tests::{Daemon, arg, money::*};
 
 /// Runs commands that must all fail with their codes.
 fn refused(daemon: &Daemon, cases: &[(&[&str], &str)]) {
-    let told: Vec<(&[&str], String)> = cases.iter().map(|(args, _)| (*args, daemon.fail(args))).collect();
-    let wanted: Vec<(&[&str], String)> =
-        cases.iter().map(|(args, code)| (*args, (*code).to_owned())).collect();
-    assert_eq!(told, wanted);
+    let told = cases.iter().map(|(args, code)| (args.join(" "), daemon.fail(args), *code));
+    let other: Vec<_> = told.filter(|(_, told, code)| told != code).collect();
+    assert!(other.is_empty(), "{other:?}");
 }
 
 /// Runs commands that cannot even be understood: no number, or one that no amount can be.
@@ -85,8 +84,8 @@ fn every_way_to_pay_refuses_what_cannot_be_paid() {
             (&["payout", &nobody], "offer_unknown"),
             (&["refund", &nobody], "unknown_note"),
             (&["offer", "show", &nobody], "offer_unknown"),
-            (&["wallet", "bump", &nobody], "transaction_unknown"),
-            (&["wallet", "bump", "not a txid"], "transaction_unknown"),
+            (&["wallet", "bump", &nobody], "bump_impossible"),
+            (&["wallet", "bump", "not a txid"], "txid_malformed"),
             (
                 &["wallet", "send", &format!("bitcoin:{}?amount=0.1&req-lightning=1", one_address(&one))],
                 "uri_invalid",
@@ -95,7 +94,7 @@ fn every_way_to_pay_refuses_what_cannot_be_paid() {
                 &["wallet", "send", &format!("bitcoin:{}?amount=21000001", one_address(&one))],
                 "amount_too_large",
             ),
-            (&["wallet", "freeze", "nonsense"], "coin_unknown"),
+            (&["wallet", "freeze", "nonsense"], "outpoint_malformed"),
         ],
     );
 
