@@ -37,6 +37,8 @@ pub struct Connected {
     /// The whole block where its filter matched a watched script (or pretended to: one in 784,931 does so by chance), with
     /// witnesses.
     pub block: Option<Arc<Block>>,
+    /// How many calls of [`crate::Chain::watch`] and [`crate::Chain::join`] counted when its filter was looked at.
+    pub watches: u64,
 }
 
 impl Connected {

@@ -82,6 +82,7 @@ pub(crate) fn start(config: Config, events: mpsc::Sender<Event>) -> Result<Chain
         gossip: scripts,
         listener: listener.map(Listener::start),
         scripts: Vec::new(),
+        watches: 0,
         since: Vec::new(),
         scanned: None,
         again: None,
@@ -128,6 +129,8 @@ struct Follower {
     listener: Option<JoinHandle<()>>,
     /// Every script that is watched, each once.
     scripts: Vec<ScriptBuf>,
+    /// How often scripts were added.
+    watches: u64,
     /// What the watchers asked for and the headers do not answer yet.
     since: Vec<Since>,
     /// The filters up to this height were looked at, in this pass.
@@ -238,7 +241,7 @@ impl Follower {
     /// Answers a command while no peer can.
     fn refuse(&mut self, command: Command) {
         match command {
-            Command::Watch { scripts, since } => self.add(scripts, since),
+            Command::Watch { scripts, since, number } => self.add(scripts, since, number),
             Command::Reach { height, reached } => self.reaching.push((height, reached)),
             // Whoever asked may have given up.
             Command::Block { block, .. } => drop(block.send(Err(Error::NoPeer))),
@@ -322,8 +325,8 @@ impl Follower {
     /// Obeys a command; false where another life has to.
     fn obey(&mut self, command: Command, life: &mut Life) -> bool {
         match command {
-            Command::Watch { scripts, since } => {
-                self.add(scripts, since);
+            Command::Watch { scripts, since, number } => {
+                self.add(scripts, since, number);
                 return !self.is_too_low() && self.go_on(life);
             }
             Command::Reach { height, reached } => {
@@ -372,7 +375,10 @@ impl Follower {
         });
     }
 
-    fn add(&mut self, scripts: Vec<ScriptBuf>, since: Since) {
+    fn add(&mut self, scripts: Vec<ScriptBuf>, since: Since, number: Option<oneshot::Sender<u64>>) {
+        self.watches += 1;
+        // Whoever asked may have given up.
+        let _ = number.map(|number| number.send(self.watches));
         let mut all = (**self.gossip.borrow()).clone();
         self.scripts.extend(scripts.into_iter().filter(|it| all.insert(it.clone())));
         self.gossip.send_replace(Arc::new(all));
@@ -458,7 +464,7 @@ impl Follower {
             return;
         }
         let (header, filter) = filter.into_parts();
-        self.order.connect(id, header, matches(&filter, id, &self.scripts));
+        self.order.connect(id, header, matches(&filter, id, &self.scripts), self.watches);
         self.scanned = Some(id.height);
         life.useful = true;
         if id.height.is_multiple_of(TELLING) {

@@ -19,7 +19,7 @@ use crate::{Config, Patience};
 /// What the task that follows the chain is asked.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Watch { scripts: Vec<ScriptBuf>, since: Since },
+    Watch { scripts: Vec<ScriptBuf>, since: Since, number: Option<oneshot::Sender<u64>> },
     Reach { height: u32, reached: oneshot::Sender<()> },
     Block { hash: BlockHash, block: oneshot::Sender<Result<Arc<Block>, Error>> },
     Submit { transaction: Transaction, sent: oneshot::Sender<bool> },
@@ -44,7 +44,19 @@ impl Chain {
     /// # Errors
     /// When the chain is closed.
     pub async fn watch(&self, scripts: Vec<ScriptBuf>, since: Since) -> Result<(), Error> {
-        self.ask(Command::Watch { scripts, since }).await
+        self.ask(Command::Watch { scripts, since, number: None }).await
+    }
+
+    /// Adds scripts whose transactions are wanted in blocks to come, and returns a number: a block whose
+    /// [`crate::Connected::watches`] is at least that was looked through for them. What is wanted of the past is for a
+    /// [`Self::scan`] to find.
+    ///
+    /// # Errors
+    /// When the chain is closed.
+    pub async fn join(&self, scripts: Vec<ScriptBuf>) -> Result<u64, Error> {
+        let (number, reply) = oneshot::channel();
+        self.ask(Command::Watch { scripts, since: Since::Now, number: Some(number) }).await?;
+        reply.await.map_err(|_| Error::Closed)
     }
 
     /// Looks through the blocks above `from` up to the tip of now for any of the scripts, beside what is watched. Waits until

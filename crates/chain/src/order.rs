@@ -24,7 +24,7 @@ pub(crate) struct Order {
 }
 
 enum Waiting {
-    Connected { id: BlockId, header: Header, block: Wanted },
+    Connected { id: BlockId, header: Header, block: Wanted, watches: u64 },
     Disconnected(BlockId),
     Synced(BlockId),
 }
@@ -47,10 +47,10 @@ pub(crate) enum Turn {
 }
 
 impl Order {
-    pub(crate) fn connect(&mut self, id: BlockId, header: Header, wanted: bool) {
+    pub(crate) fn connect(&mut self, id: BlockId, header: Header, wanted: bool, watches: u64) {
         let block = if wanted { Wanted::Yes } else { Wanted::No };
         self.unasked += usize::from(wanted);
-        self.waiting.push_back(Waiting::Connected { id, header, block });
+        self.waiting.push_back(Waiting::Connected { id, header, block, watches });
     }
 
     pub(crate) fn disconnect(&mut self, id: BlockId) {
@@ -147,9 +147,9 @@ impl Order {
 impl Waiting {
     fn event(self) -> Event {
         match self {
-            Self::Connected { id, header, block } => {
+            Self::Connected { id, header, block, watches } => {
                 let block = if let Wanted::Here(block) = block { Some(block) } else { None };
-                Event::Connected(Connected { id, header, block })
+                Event::Connected(Connected { id, header, block, watches })
             }
             Self::Disconnected(id) => Event::Disconnected(id),
             Self::Synced(id) => Event::Synced(id),
@@ -179,7 +179,7 @@ mod tests {
     fn connect(order: &mut Order, heights: impl IntoIterator<Item = u32>) {
         let header = genesis_block(bitcoin::Network::Regtest).header;
         for height in heights {
-            order.connect(id(height), header, false);
+            order.connect(id(height), header, false, 0);
         }
     }
 
@@ -234,7 +234,7 @@ mod tests {
     #[tokio::test]
     async fn a_block_that_does_not_come_is_asked_for_again_and_holds_back_what_follows() {
         let mut order = Order::default();
-        order.connect(id(1), genesis_block(bitcoin::Network::Regtest).header, true);
+        order.connect(id(1), genesis_block(bitcoin::Network::Regtest).header, true, 0);
         connect(&mut order, [2]);
         let (_, fetched) = tokio::sync::oneshot::channel();
         if let Some(Waiting::Connected { block, .. }) = order.waiting.front_mut() {

@@ -141,7 +141,7 @@ impl Scanner {
         }
         let (header, filter) = filter.into_parts();
         if matches(&filter, id, &self.scripts) {
-            self.order.connect(id, header, true);
+            self.order.connect(id, header, true, 0);
         }
         self.done = id.height;
         true

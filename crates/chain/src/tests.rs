@@ -554,3 +554,26 @@ async fn nothing_of_it_is_left_when_it_has_ended() {
     assert_eq!(Arc::strong_count(&chain.headers), 1, "nobody else has the headers");
     drop(folder);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_joins_is_told_which_blocks_were_looked_through_for_them() {
+    let node = Bitcoind::start();
+    let mut purse = Purse::fill(&node, 3);
+    let mut watched = Watched::only([node.peer()]);
+    watched.chain.watch(vec![script(1)], Since::Height(100)).await.unwrap();
+    let before = watched.until_synced(node.tip()).await;
+
+    let number = watched.chain.join(vec![script(2)]).await.unwrap();
+    purse.pay(&node, &script(2), SOME);
+    node.mine(1);
+    let after = watched.until_synced(node.tip()).await;
+    let watches = |events: &[Event]| -> Vec<(u64, bool)> {
+        let connected = events.iter().filter_map(|event| match event {
+            Event::Connected(it) => Some((it.watches, it.block.is_some())),
+            _ => None,
+        });
+        connected.collect()
+    };
+    assert!(watches(&before).iter().all(|(watches, _)| *watches < number), "{before:?}");
+    assert_eq!(watches(&after), [(number, true)]);
+}

@@ -17,7 +17,7 @@ use domain::Network;
 use store::Store;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use treasury::wallet::Wallet;
+use treasury::wallet::{Accounts, Wallet};
 
 use crate::{
     Settings,
@@ -41,6 +41,7 @@ mod payments;
 mod payouts;
 mod purse;
 mod records;
+mod seen;
 mod tips;
 mod vault;
 
@@ -185,8 +186,9 @@ impl Money {
         }
         let config = self.client(&node.settings()).await?;
         let (chain, events) = chain::start(config)?;
+        let client = self.ledgers.begin();
         let (ending, tasks) = (node.ending.child_token(), TaskTracker::new());
-        let followed = follow::run(node.clone(), chain.clone(), events, ending.clone());
+        let followed = follow::run(node.clone(), chain.clone(), client, events, ending.clone());
         let told = follow::tell(node.clone(), chain.clone(), ending.clone());
         let sent = outbox::run(node.clone(), chain.clone(), ending.clone());
         *self.link.lock().expect("no holder panics") =
@@ -202,6 +204,11 @@ impl Money {
     /// Returns the Bitcoin client where it runs.
     pub(crate) fn link(&self) -> Option<Chain> {
         self.link.lock().expect("no holder panics").as_ref().map(|link| link.chain.clone())
+    }
+
+    /// The wallet's public keys.
+    pub(crate) async fn accounts(&self) -> Result<Accounts, ApiError> {
+        Ok(self.purse.lock().await.wallet()?.accounts().clone())
     }
 
     /// Tells the client of the wallet, once.

@@ -23,6 +23,7 @@ mod playlists;
 mod records;
 mod row;
 mod search;
+mod seen;
 mod shown;
 mod state;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use payments::{PaymentRow, StoredRecord};
 pub use playlists::{MAX_PLAYLIST_ITEMS, MAX_PLAYLISTS, PlaylistEntry, PlaylistSummary, PrivatePlaylist};
 pub use row::{MAX_BATCH, MAX_LIMIT};
 pub use search::{Hit, HitKind};
+pub use seen::{MAX_SEEN, Seen};
 pub use shown::Shown;
 pub use state::{CachedPeer, Day, MAX_ADDRESSES, MAX_PEERS, MAX_TRAFFIC_BLOBS, MAX_TRAFFIC_DAYS, Traffic};
 

@@ -44,6 +44,16 @@ impl Store {
         bytes.into_iter().map(parse).collect()
     }
 
+    /// Returns a number that grows with every change of the records that an artist's ledger is made of.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn ledger_revision(&self, artist: &PeerId) -> Result<u64, StoreError> {
+        let bucket = bucket(artist);
+        let found = query_scalar!("select revision from ledger_revisions where bucket = ?", bucket);
+        Ok(row::uint(found.fetch_optional(&self.read).await?.unwrap_or_default()))
+    }
+
     /// Reads an author's records about money of one kind, those stored last first, at most [`crate::MAX_LIMIT`] from
     /// an offset on.
     ///
@@ -129,6 +139,7 @@ impl Store {
 /// Files a stored record about money.
 pub(crate) async fn derive(db: &mut SqliteConnection, id: i64, record: &Record) -> Result<(), StoreError> {
     let Some(Filed { network, artist, about }) = filed(record)? else { return Ok(()) };
+    revise(db, bucket(&artist)).await?;
     let (kind, network) = (i64::from(record.kind), network as i64);
     let (artist, author, about) = (artist.sql(), record.author.sql(), about.as_ref().map(Id::sql));
     query!(
@@ -147,8 +158,26 @@ pub(crate) async fn derive(db: &mut SqliteConnection, id: i64, record: &Record) 
 
 /// Takes a record about money out of the files.
 pub(crate) async fn undo(db: &mut SqliteConnection, id: i64) -> Result<(), StoreError> {
-    query!("delete from money_records where id = ?", id).execute(db).await?;
+    let gone = query_scalar!(r#"delete from money_records where id = ? returning artist as "artist!""#, id);
+    match gone.fetch_optional(&mut *db).await? {
+        Some(artist) => revise(db, bucket(&row::id(&artist)?)).await,
+        None => Ok(()),
+    }
+}
+
+async fn revise(db: &mut SqliteConnection, bucket: i64) -> Result<(), StoreError> {
+    query!(
+        "insert into ledger_revisions (bucket, revision) values (?, 1)
+         on conflict (bucket) do update set revision = revision + 1",
+        bucket
+    )
+    .execute(db)
+    .await?;
     Ok(())
+}
+
+fn bucket(artist: &PeerId) -> i64 {
+    i64::from(artist.as_bytes()[0])
 }
 
 fn filed(record: &Record) -> Result<Option<Filed>, StoreError> {

@@ -23,7 +23,7 @@ mod waterfall;
 pub use audit::{Audit, AuditNote, AuditOffer, AuditSplit, AuditStatus};
 pub use book::{Book, MAX_BOOK_WINDOWS, Signed};
 pub use commitment::{Root, Tree, id_of};
-pub use facts::{BlockFacts, Facts, TxFacts, Watch};
+pub use facts::{BlockFacts, Covered, Facts, TxFacts, Watch};
 pub use ledger::{LATE_AFTER, Ledger, NoteState, NoteStatus, OfferState, Problem, SplitState};
 pub use plan::{Batch, MAX_PAYEES, Plan, PlanError, PlanLine, Reward, Wish};
 pub use series::{Receipt, Series, believed, receipts};

@@ -28,6 +28,7 @@ const DISK_PAUSE: Duration = Duration::from_secs(5);
 pub(super) async fn run(
     node: Arc<Inner>,
     chain: Chain,
+    client: u64,
     mut events: mpsc::Receiver<chain::Event>,
     ending: CancellationToken,
 ) {
@@ -47,6 +48,7 @@ pub(super) async fn run(
         {
             batch.push(event);
         }
+        node.money.ledgers.hear(&node, &chain, client, &batch).await;
         let taken = take(&node, &chain, batch).await;
         if let Err(error) = &taken {
             tracing::warn!(code = error.code, message = error.message, "the wallet is behind the chain");
@@ -115,7 +117,7 @@ async fn apply(
     news: &mut News,
 ) -> Result<(), ApiError> {
     match event {
-        chain::Event::Connected(Connected { id, header, block }) => {
+        chain::Event::Connected(Connected { id, header, block, .. }) => {
             let again = block.is_some() && purse.has_seen(id)?;
             let touched = purse.wallet_mut()?.connect(id.height, &header, block.as_deref())?;
             if !touched.is_empty() {

@@ -55,7 +55,7 @@ pub(super) async fn ensure(node: &Arc<Inner>) -> Result<(), ApiError> {
     let last = book.income().filter(|last| last.income == income && last.principal == principal);
     let Some(last) = last else { return publish(node, &book, vec![0], birthday).await };
     let base = last.windows.last().copied().unwrap_or_default();
-    if last.windows.len() >= MAX_WINDOWS || node.money.ledgers.used(me, base).await < CROWDED {
+    if last.windows.len() >= MAX_WINDOWS || ledgers::used(node, me, base).await? < CROWDED {
         return open(node, &last.windows).await;
     }
     let next = base + WINDOW;

@@ -1,54 +1,69 @@
 //! Who is owed what, from records and the chain: looked up when it is asked for, and kept up to date from then on.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use chain::{Chain, Phase};
-use domain::{Network, PeerId, bitcoin::ScriptBuf, kinds::WINDOW};
+use chain::{BlockId, Chain, Event, Phase};
+use domain::{Network, PeerId, kinds::WINDOW};
 use tokio::{
-    sync::{Mutex, MutexGuard, OwnedMutexGuard},
+    sync::{Mutex, MutexGuard, OwnedMutexGuard, watch},
     time::timeout,
 };
-use treasury::paying::{BlockFacts, Book, Facts, Ledger, Watch};
+use treasury::paying::{Book, Facts, Ledger, Watch};
 
-use super::records;
+use super::{
+    records,
+    seen::{Joined, Seen},
+};
 use crate::{api::ApiError, node::Inner};
 
 /// Artists whose part of the chain is kept in memory; a few hundred kilobytes each.
 const MAX_KEPT: usize = 64;
-/// Blocks before a block that its median time is of (BIP 113).
-const MEDIAN_SPAN: u32 = 11;
+/// Artists whose scripts the node's own client looks for in every block, 200 KB each: those that are asked about first.
+const MAX_FOLLOWED: usize = 32;
+/// Blocks that wait while an artist's money is in use.
+const MAX_HEARD: usize = 16;
 /// Looks through the chain that a reorganisation may cut off before the question fails.
 const ATTEMPTS: usize = 4;
-/// Passes over the chain in one look: windows, then payees of notes, then payees of notes found by those.
-const MAX_PASSES: usize = 64;
+/// How long it may take until a block that is known was taken in.
+const TAKING_IN: Duration = Duration::from_secs(2);
 /// How long the newest block is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The same on a private chain.
 const PATIENCE_NEAR: Duration = Duration::from_secs(20);
 
 /// What is known of artists' money.
-#[derive(Default)]
 pub(super) struct Ledgers {
-    kept: Mutex<BTreeMap<PeerId, Arc<Mutex<Seen>>>>,
+    kept: Mutex<BTreeMap<PeerId, Arc<Kept>>>,
+    books: std::sync::Mutex<BTreeMap<PeerId, (u64, Arc<Book>)>>,
+    /// How many clients there were in this run.
+    clients: AtomicU64,
+    /// Whose scripts the present client looks for.
+    followed: std::sync::Mutex<BTreeSet<PeerId>>,
+    /// The last block that was heard of.
+    heard: watch::Sender<Option<BlockId>>,
     log: Mutex<()>,
     tips: Mutex<()>,
 }
 
-/// What was seen of the chain for one artist.
+/// What is kept in memory of one artist's money.
 #[derive(Default)]
-pub(super) struct Seen {
-    watch: Watch,
-    facts: Option<Facts>,
+struct Kept {
+    seen: Arc<Mutex<Seen>>,
+    /// What the client with this number told while it was in use.
+    heard: std::sync::Mutex<VecDeque<(u64, Event)>>,
 }
 
 /// An artist's money as of one block.
 pub(super) struct Account {
-    pub(super) book: Book,
-    pub(super) ledger: Ledger,
+    pub(super) book: Arc<Book>,
+    pub(super) ledger: Arc<Ledger>,
     seen: OwnedMutexGuard<Seen>,
 }
 
@@ -64,6 +79,20 @@ impl Account {
     }
 }
 
+impl Default for Ledgers {
+    fn default() -> Self {
+        Self {
+            kept: Mutex::default(),
+            books: std::sync::Mutex::default(),
+            clients: AtomicU64::default(),
+            followed: std::sync::Mutex::default(),
+            heard: watch::Sender::new(None),
+            log: Mutex::default(),
+            tips: Mutex::default(),
+        }
+    }
+}
+
 impl Ledgers {
     /// Lets one record after the other join the own log.
     pub(super) async fn log(&self) -> MutexGuard<'_, ()> {
@@ -75,22 +104,97 @@ impl Ledgers {
         self.tips.lock().await
     }
 
-    /// Says how many addresses of a window were paid, as far as that was seen.
-    pub(super) async fn used(&self, artist: PeerId, base: u32) -> usize {
-        let seen = self.seen(artist).await;
-        let seen = seen.lock().await;
-        let Some(facts) = &seen.facts else { return 0 };
-        let outputs = facts.transactions().iter().flat_map(|transaction| transaction.outputs.values());
-        let paid = outputs.filter_map(|output| seen.watch.address(&output.script_pubkey));
-        paid.filter(|(_, index)| (base..base + WINDOW).contains(index)).collect::<BTreeSet<_>>().len()
+    /// Returns a book that was read when the records had this revision, where one is kept.
+    pub(super) fn book(&self, artist: PeerId, revision: u64) -> Option<Arc<Book>> {
+        let books = self.books.lock().expect("no holder panics");
+        books.get(&artist).filter(|(of, _)| *of == revision).map(|(_, book)| book.clone())
     }
 
-    async fn seen(&self, artist: PeerId) -> Arc<Mutex<Seen>> {
-        let mut kept = self.kept.lock().await;
-        if kept.len() >= MAX_KEPT && !kept.contains_key(&artist) {
-            kept.retain(|_, seen| Arc::strong_count(seen) > 1);
+    /// Keeps a book that was read when the records had this revision, or a later one.
+    pub(super) fn keep_book(&self, revision: u64, book: Arc<Book>) {
+        let mut books = self.books.lock().expect("no holder panics");
+        if books.len() >= MAX_KEPT && !books.contains_key(&book.artist) {
+            books.clear();
         }
-        kept.entry(artist).or_default().clone()
+        books.insert(book.artist, (revision, book));
+    }
+
+    /// Begins to hear another client; returns its number.
+    pub(super) fn begin(&self) -> u64 {
+        self.followed.lock().expect("no holder panics").clear();
+        self.heard.send_replace(None);
+        self.clients.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Takes in what the client with this number tells.
+    pub(super) async fn hear(&self, node: &Inner, chain: &Chain, client: u64, events: &[Event]) {
+        let all: Vec<(PeerId, Arc<Kept>)> =
+            self.kept.lock().await.iter().map(|(artist, kept)| (*artist, kept.clone())).collect();
+        for (artist, kept) in all {
+            kept.hear(client, events);
+            let Ok(mut seen) = kept.seen.clone().try_lock_owned() else { continue };
+            kept.take_in(&mut seen, chain);
+            if seen.is_worth_keeping() {
+                seen.keep(&node.store, artist, node.money.network).await;
+            }
+        }
+        let last = events.iter().rev().find_map(|event| match event {
+            Event::Connected(connected) => Some(connected.id),
+            Event::Synced(id) => Some(*id),
+            Event::Disconnected(_) | Event::Unconfirmed(_) => None,
+        });
+        if last.is_some() {
+            self.heard.send_replace(last);
+        }
+    }
+
+    /// Waits a little until the newest block was heard of, where the client looks for the artist's scripts.
+    async fn hear_of_newest(&self, chain: &Chain, seen: &Seen) {
+        if seen.joined.is_some_and(|joined| joined.client == self.clients.load(Ordering::Relaxed)) {
+            let mut heard = self.heard.subscribe();
+            // Whoever hears nothing looks for it.
+            let _ = timeout(TAKING_IN, heard.wait_for(|id| *id == Some(chain.tip()))).await;
+        }
+    }
+
+    /// Has the client look for an artist's scripts in every block to come.
+    async fn follow(&self, chain: &Chain, artist: PeerId, seen: &mut Seen) {
+        let client = self.clients.load(Ordering::Relaxed);
+        if seen.watch.is_empty() || seen.joined.is_some_and(|joined| joined.client == client) {
+            return;
+        }
+        let is_followed = {
+            let mut followed = self.followed.lock().expect("no holder panics");
+            followed.contains(&artist) || followed.len() < MAX_FOLLOWED && followed.insert(artist)
+        };
+        if is_followed {
+            // A client that has ended is followed by another.
+            let joined = chain.join(seen.watch.scripts().cloned().collect()).await;
+            seen.joined = joined.ok().map(|watch| Joined { client, watch });
+        }
+    }
+
+    async fn kept(&self, artist: PeerId) -> Arc<Kept> {
+        let mut all = self.kept.lock().await;
+        if all.len() >= MAX_KEPT && !all.contains_key(&artist) {
+            all.retain(|_, kept| Arc::strong_count(kept) > 1 || kept.seen.try_lock().is_err());
+        }
+        all.entry(artist).or_default().clone()
+    }
+}
+
+impl Kept {
+    fn hear(&self, client: u64, events: &[Event]) {
+        let mut heard = self.heard.lock().expect("no holder panics");
+        let blocks = events.iter().filter(|it| matches!(it, Event::Connected(_) | Event::Disconnected(_)));
+        heard.extend(blocks.map(|event| (client, event.clone())));
+        let excess = heard.len().saturating_sub(MAX_HEARD.max(events.len()));
+        heard.drain(..excess);
+    }
+
+    fn take_in(&self, seen: &mut Seen, chain: &Chain) {
+        let heard = std::mem::take(&mut *self.heard.lock().expect("no holder panics"));
+        heard.iter().for_each(|(client, event)| seen.hear(chain, *client, event));
     }
 }
 
@@ -99,20 +203,29 @@ impl Ledgers {
 /// # Errors
 /// `bitcoin_no_peer` where the chain cannot be asked, and those of the database.
 pub(super) async fn account(node: &Arc<Inner>, artist: PeerId) -> Result<Account, ApiError> {
-    let chain = node.money.connect(node).await?;
+    let (chain, ledgers) = (node.money.connect(node).await?, &node.money.ledgers);
     synced(&chain, node.money.network).await?;
-    let mut seen = node.money.ledgers.seen(artist).await.lock_owned().await;
+    let kept = ledgers.kept(artist).await;
+    let mut seen = kept.seen.clone().lock_owned().await;
+    ledgers.hear_of_newest(&chain, &seen).await;
+    kept.take_in(&mut seen, &chain);
     let book = records::book(node, artist).await?;
     let mut attempts = 1;
+    seen.load(&node.store, artist, node.money.network).await?;
     while let Err(error) = seen.look(&chain, &book).await {
-        // What was half looked at is looked at anew.
-        *seen = Seen::default();
         if attempts == ATTEMPTS {
             return Err(error);
         }
+        match attempts {
+            1 => seen.load(&node.store, artist, node.money.network).await?,
+            // What the disk has may be of no use either.
+            _ => seen.forget(),
+        }
         attempts += 1;
     }
-    Ok(of(book, seen))
+    ledgers.follow(&chain, artist, &mut seen).await;
+    seen.keep(&node.store, artist, node.money.network).await;
+    Ok(of(book, seen).expect("a look brings facts"))
 }
 
 /// The same by what was seen last, where the chain cannot be asked; without any money where nothing was.
@@ -142,16 +255,31 @@ pub(super) async fn account_unless(
 }
 
 /// What was seen last of an artist's money, if anything was.
-async fn last(node: &Inner, artist: PeerId) -> Result<Option<Account>, ApiError> {
-    let seen = node.money.ledgers.seen(artist).await.lock_owned().await;
+pub(super) async fn last(node: &Inner, artist: PeerId) -> Result<Option<Account>, ApiError> {
+    let seen = last_seen(node, artist).await?;
     let book = records::book(node, artist).await?;
-    Ok(seen.facts.is_some().then(|| of(book, seen)))
+    Ok(of(book, seen))
 }
 
-fn of(book: Book, seen: OwnedMutexGuard<Seen>) -> Account {
-    let facts = seen.facts.as_ref().expect("a look brings facts");
-    let ledger = Ledger::of(&book, &seen.watch, facts);
-    Account { book, ledger, seen }
+/// Says how many addresses of a window were paid, as far as that was seen.
+pub(super) async fn used(node: &Inner, artist: PeerId, base: u32) -> Result<usize, ApiError> {
+    let seen = last_seen(node, artist).await?;
+    let Some(facts) = &seen.facts else { return Ok(0) };
+    let outputs = facts.transactions().iter().flat_map(|transaction| transaction.outputs.values());
+    let paid = outputs.filter_map(|output| seen.watch.address(&output.script_pubkey));
+    let of_window = paid.filter(|(_, index)| (base..base + WINDOW).contains(index));
+    Ok(of_window.collect::<BTreeSet<_>>().len())
+}
+
+async fn last_seen(node: &Inner, artist: PeerId) -> Result<OwnedMutexGuard<Seen>, ApiError> {
+    let mut seen = node.money.ledgers.kept(artist).await.seen.clone().lock_owned().await;
+    seen.load(&node.store, artist, node.money.network).await?;
+    Ok(seen)
+}
+
+fn of(book: Arc<Book>, mut seen: OwnedMutexGuard<Seen>) -> Option<Account> {
+    let ledger = seen.ledger(&book)?;
+    Some(Account { book, ledger, seen })
 }
 
 /// Waits until the newest block is known.
@@ -171,76 +299,5 @@ pub(super) async fn synced(chain: &Chain, network: Network) -> Result<(), ApiErr
     }
 }
 
-impl Seen {
-    /// Looks through the blocks since the last time, and again from where new scripts matter.
-    async fn look(&mut self, chain: &Chain, book: &Book) -> Result<(), ApiError> {
-        let born = book.birthday().map_or_else(|| chain.tip().height, |height| height.saturating_sub(1));
-        let known = self.facts.as_ref().map_or(born, |facts| facts.tip.height);
-        chain.reach(born.min(known).saturating_sub(MEDIAN_SPAN)).await?;
-        let mut facts = match self.facts.take() {
-            Some(facts) => facts,
-            None => Facts::new(book.network, block(chain, born)?),
-        };
-        for _ in 0..MAX_PASSES {
-            // Blocks may have been taken away since the last pass.
-            facts = on_chain(chain, facts, born)?;
-            let again = self.watch.follow(book, &facts);
-            let tip = facts.tip.height;
-            let from = again.map_or(tip, |height| height.saturating_sub(1).min(tip));
-            if again.is_none() && tip == chain.tip().height && tip >= from {
-                self.facts = Some(facts);
-                return Ok(());
-            }
-            let scripts: Vec<ScriptBuf> = self.watch.scripts().cloned().collect();
-            look_through(chain, scripts, from, &self.watch, &mut facts).await?;
-        }
-        Err(ApiError::new("chain_restless", "the chain goes on faster than it can be looked through"))
-    }
-}
-
-/// Looks for scripts above a height up to the newest block.
-async fn look_through(
-    chain: &Chain,
-    scripts: Vec<ScriptBuf>,
-    from: u32,
-    watch: &Watch,
-    facts: &mut Facts,
-) -> Result<(), ApiError> {
-    let mut scan = chain.scan(scripts, from).await?;
-    while let Some(found) = scan.next().await {
-        let found = found?;
-        facts.connect(block_of(chain, found.id)?, &found.block, watch);
-    }
-    facts.tip = block_of(chain, scan.upto())?;
-    Ok(())
-}
-
-/// Forgets what a reorganisation took away.
-fn on_chain(chain: &Chain, mut facts: Facts, born: u32) -> Result<Facts, ApiError> {
-    let stands = |block: &BlockFacts| chain.block_id(block.height).is_some_and(|id| id.hash == block.hash);
-    if stands(&facts.tip) {
-        return Ok(facts);
-    }
-    let last = facts.transactions().iter().rev().map(|it| it.block).find(stands);
-    let tip = match last {
-        Some(block) => block,
-        None => block(chain, born.min(chain.tip().height))?,
-    };
-    facts.disconnect(tip);
-    Ok(facts)
-}
-
-fn block_of(chain: &Chain, id: chain::BlockId) -> Result<BlockFacts, ApiError> {
-    let found = block(chain, id.height)?;
-    match found.hash == id.hash {
-        true => Ok(found),
-        false => Err(ApiError::new("chain_moved", format!("block {} is not of the chain any more", id.hash))),
-    }
-}
-
-fn block(chain: &Chain, height: u32) -> Result<BlockFacts, ApiError> {
-    let unknown = || ApiError::new("chain_moved", format!("the block at height {height} is not known"));
-    let id = chain.block_id(height).ok_or_else(unknown)?;
-    let median_time_past = chain.median_time_past(height).ok_or_else(unknown)?;
-    Ok(BlockFacts { height, hash: id.hash, median_time_past })
-}
+#[cfg(test)]
+mod tests;

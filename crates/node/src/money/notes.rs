@@ -82,12 +82,9 @@ pub(super) async fn invest(
 
 /// Lists this node's own investments, newest first.
 pub(super) async fn own(node: &Arc<Inner>) -> Result<Notes, ApiError> {
-    let me = node.identity.id();
     let mut by_artist: BTreeMap<PeerId, Vec<(Record, kinds::Note)>> = BTreeMap::new();
-    for (record, note) in records::bodies::<kinds::Note>(node).await? {
-        if record.author == me {
-            by_artist.entry(note.artist).or_default().push((record, note));
-        }
+    for (record, note) in records::own::<kinds::Note>(node).await? {
+        by_artist.entry(note.artist).or_default().push((record, note));
     }
     let paid = paid(node).await?;
     let (mut notes, mut waiting) = (Vec::new(), None);

@@ -1,26 +1,32 @@
 //! Signed records about money: an artist's book as it is known here, and what this node adds to its own.
 
+use std::sync::Arc;
+
 use domain::{
-    Kind, PeerId, Record, SlotId,
+    Kind, Network, PeerId, Record, SlotId,
     kinds::{id, in_money_log},
 };
+use store::MAX_LIMIT;
 use treasury::paying::{Book, id_of};
 
-use crate::{api::ApiError, node::Inner};
+use crate::{api::ApiError, calls::blocking, node::Inner};
 
 /// Records of one kind that are read for one question, the newest ones.
 const MAX_RECORDS: u32 = 100_000;
 
-/// Reads everything signed that concerns an artist's money.
-pub(super) async fn book(node: &Inner, artist: PeerId) -> Result<Book, ApiError> {
-    let mut records = Vec::new();
-    for kind in [id::INCOME, id::OFFER, id::PAYOUT] {
-        records.extend(node.store.records_of(&artist, kind, MAX_RECORDS).await?);
+/// Reads everything signed that concerns an artist's money, unless it was read before and nothing has changed. Whom the
+/// user blocked makes no difference: what is owed is the same for everybody.
+pub(super) async fn book(node: &Inner, artist: PeerId) -> Result<Arc<Book>, ApiError> {
+    let (ledgers, network) = (&node.money.ledgers, node.money.network);
+    // Asked first, so that what changes meanwhile is read again.
+    let revision = node.store.ledger_revision(&artist).await?;
+    if let Some(book) = ledgers.book(artist, revision) {
+        return Ok(book);
     }
-    for kind in [id::NOTE, id::PAYMENT] {
-        records.extend(node.store.records_of_kind(kind, MAX_RECORDS).await?);
-    }
-    Ok(Book::read(artist, node.money.network, &records))
+    let records = node.store.ledger_records(&artist, network).await?;
+    let book = blocking(move || Ok(Arc::new(Book::read(artist, network, &records)))).await?;
+    ledgers.keep_book(revision, book.clone());
+    Ok(book)
 }
 
 /// Reads the payouts that this person signed, on any network.
@@ -28,14 +34,33 @@ pub(super) async fn own_payouts(node: &Inner) -> Result<Vec<Record>, ApiError> {
     Ok(node.store.records_of(&node.identity.id(), id::PAYOUT, MAX_RECORDS).await?)
 }
 
-/// Reads all records of a kind that are about money of this network.
+/// Reads the records of a kind that are about money of this network, the newest [`MAX_RECORDS`] by authors who are not
+/// blocked.
 pub(super) async fn bodies<K: Kind>(node: &Inner) -> Result<Vec<(Record, K)>, ApiError> {
-    let records = node.store.records_of_kind(K::ID, MAX_RECORDS).await?;
-    let read = records.into_iter().filter_map(|record| {
-        let body = record.read::<K>().ok().flatten()?;
-        (body.network() == Some(node.money.network)).then_some((record, body))
-    });
-    Ok(read.collect())
+    let (network, mut read) = (node.money.network, Vec::new());
+    for offset in pages() {
+        let page = node.store.money_records_of_kind(network, K::ID, offset, MAX_LIMIT).await?;
+        let is_last = page.len() < MAX_LIMIT as usize;
+        read.extend(page.into_iter().filter_map(|record| understood(network, record)));
+        if is_last {
+            break;
+        }
+    }
+    Ok(read)
+}
+
+/// Reads this node's own records of a kind that are about money of this network, the newest [`MAX_RECORDS`].
+pub(super) async fn own<K: Kind>(node: &Inner) -> Result<Vec<(Record, K)>, ApiError> {
+    let (me, network, mut read) = (node.identity.id(), node.money.network, Vec::new());
+    for offset in pages() {
+        let page = node.store.money_records_by(&me, network, K::ID, offset, MAX_LIMIT).await?;
+        let is_last = page.len() < MAX_LIMIT as usize;
+        read.extend(page.into_iter().filter_map(|record| understood(network, record)));
+        if is_last {
+            break;
+        }
+    }
+    Ok(read)
 }
 
 /// Reads what fills a slot, where it is of this kind and about money of this network.
@@ -88,4 +113,13 @@ fn encoded<K: Kind>(body: &K) -> Vec<u8> {
 pub(super) async fn name(node: &Inner, peer: PeerId) -> Result<String, ApiError> {
     let names = node.store.names(&[peer]).await?;
     Ok(names.into_iter().next().map_or_else(|| peer.short().to_string(), |(_, name)| name))
+}
+
+fn pages() -> impl Iterator<Item = u32> {
+    (0..MAX_RECORDS).step_by(MAX_LIMIT as usize)
+}
+
+fn understood<K: Kind>(network: Network, record: Record) -> Option<(Record, K)> {
+    let body = record.read::<K>().ok().flatten()?;
+    (body.network() == Some(network)).then_some((record, body))
 }

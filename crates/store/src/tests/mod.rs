@@ -10,6 +10,7 @@ mod payments;
 mod queries;
 mod records;
 mod search;
+mod seen;
 mod state;
 mod wallet;
 

@@ -82,8 +82,12 @@ async fn records_about_money_are_found_by_whom_and_what_they_are_about() {
         std::slice::from_ref(&thanks)
     );
 
-    // Withdrawn words are gone from the files.
+    // Withdrawn words are gone from the files, and whoever read the ledger is told to read it again.
+    let before = store.ledger_revision(&artist).await.unwrap();
+    let unconcerned = store.ledger_revision(&person(2).id()).await.unwrap();
     put(&store, &[&withdraw(&person(1), 5, &thanks), &withdraw(&person(4), 6, &paid)]).await;
     assert!(store.money_records_about(&paid.slot, id::THANKS, 10).await.unwrap().is_empty());
     assert_eq!(store.ledger_records(&artist, Network::Signet).await.unwrap().len(), 2);
+    assert!(store.ledger_revision(&artist).await.unwrap() > before);
+    assert_eq!(store.ledger_revision(&person(2).id()).await.unwrap(), unconcerned);
 }

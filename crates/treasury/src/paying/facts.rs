@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::{
     Network,
     bitcoin::{
-        Amount, Block, BlockHash, ScriptBuf, Transaction, TxOut, Txid,
-        bip32::Xpub,
-        secp256k1::{Secp256k1, Verification},
+        Amount, Block, BlockHash, ScriptBuf, Transaction, TxOut, Txid, bip32::Xpub, secp256k1::Secp256k1,
     },
-    kinds::{Payee, WINDOW},
+    kinds::{Income, Payee, WINDOW},
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,11 +54,18 @@ pub struct Facts {
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     windows: HashMap<ScriptBuf, (Chain, u32)>,
-    derived: BTreeSet<(Xpub, u32)>,
-    birthday: Option<u32>,
-    payees: BTreeSet<ScriptBuf>,
+    covered: Covered,
     /// The newest last.
     daos: BTreeMap<[u8; 32], Vec<ScriptBuf>>,
+}
+
+/// What a [`Watch`] looks for, in short: kept beside [`Facts`], it makes the same one again. DAOs are not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Covered {
+    /// Those of the book, in its order.
+    windows: Vec<(Chain, Xpub, u32)>,
+    birthday: Option<u32>,
+    payees: BTreeSet<ScriptBuf>,
 }
 
 impl Facts {
@@ -103,20 +108,36 @@ impl Facts {
 }
 
 impl Watch {
-    /// Adds what a book and the chain have more than before: windows, collaborators, and the payees of notes that were
-    /// paid. Returns the height from which blocks have to be looked through for what is new, `None` where nothing is.
+    /// Looks for what was looked for before.
+    pub fn of(covered: Covered) -> Self {
+        let mut watch = Self { covered, ..Self::default() };
+        watch.derive();
+        watch
+    }
+
+    /// Returns what is looked for, apart from DAOs.
+    pub fn covered(&self) -> &Covered {
+        &self.covered
+    }
+
+    /// Follows what a book and the chain have more than before: windows, collaborators, and the payees of notes that
+    /// were paid. Returns the height from which blocks have to be looked through for what is new, `None` where nothing
+    /// is. The windows are the book's, whatever it had before.
     pub fn follow(&mut self, book: &Book, facts: &Facts) -> Option<u32> {
-        let secp = Secp256k1::verification_only();
-        let mut from =
-            book.birthday().filter(|birthday| self.birthday.is_none_or(|before| *birthday < before));
-        self.birthday = book.birthday();
-        for (income, base) in book.windows() {
-            let fresh = self.derive(&secp, Chain::Income, income.income, base)
-                | self.derive(&secp, Chain::Principal, income.principal, base);
+        let before = std::mem::replace(&mut self.covered.birthday, book.birthday());
+        let mut from = book.birthday().filter(|birthday| before.is_none_or(|before| *birthday < before));
+        let chains = |(income, base): (&Income, u32)| {
+            [(Chain::Income, income.income, base), (Chain::Principal, income.principal, base)]
+        };
+        let windows: Vec<_> = book.windows().flat_map(chains).collect();
+        if windows != self.covered.windows {
+            let before = std::mem::replace(&mut self.covered.windows, windows);
+            let fresh = self.covered.windows.iter().any(|window| !before.contains(window));
             from = from.or(book.birthday().filter(|_| fresh));
+            self.derive();
         }
         for (script, height) in book.payees(facts) {
-            let fresh = self.payees.insert(script).then_some(height);
+            let fresh = self.covered.payees.insert(script).then_some(height);
             from = from.into_iter().chain(fresh).min();
         }
         from
@@ -134,12 +155,12 @@ impl Watch {
     /// Returns every script, in order.
     pub fn scripts(&self) -> impl Iterator<Item = &ScriptBuf> {
         let windows: BTreeSet<&ScriptBuf> = self.windows.keys().collect();
-        windows.into_iter().chain(&self.payees).chain(self.daos.values().flatten())
+        windows.into_iter().chain(&self.covered.payees).chain(self.daos.values().flatten())
     }
 
     /// Says how many scripts there are.
     pub fn len(&self) -> usize {
-        self.windows.len() + self.payees.len() + self.daos.values().map(Vec::len).sum::<usize>()
+        self.windows.len() + self.covered.payees.len() + self.daos.values().map(Vec::len).sum::<usize>()
     }
 
     /// Says whether there is no script.
@@ -182,17 +203,18 @@ impl Watch {
 
     fn matters(&self, script: &ScriptBuf) -> bool {
         self.windows.contains_key(script)
-            || self.payees.contains(script)
+            || self.covered.payees.contains(script)
             || self.daos.values().any(|scripts| scripts.contains(script))
     }
 
-    fn derive(&mut self, secp: &Secp256k1<impl Verification>, chain: Chain, key: Xpub, base: u32) -> bool {
-        let fresh = self.derived.insert((key, base));
-        if fresh {
-            for index in base..base.saturating_add(WINDOW) {
-                self.windows.entry(taproot_script(secp, &key, index)).or_insert((chain, index));
+    /// Derives every address of the windows. Of two windows that share one the first has it.
+    fn derive(&mut self) {
+        let secp = Secp256k1::verification_only();
+        self.windows.clear();
+        for (chain, key, base) in &self.covered.windows {
+            for index in *base..base.saturating_add(WINDOW) {
+                self.windows.entry(taproot_script(&secp, key, index)).or_insert((*chain, index));
             }
         }
-        fresh
     }
 }
