@@ -1,7 +1,7 @@
 # Each target installs what it needs. `make` alone lists them.
 MUSICDAO := target/release/musicdao
 APP := target/release/musicdao-app
-BENCHES := listen stream blob discovery search
+BENCHES := listen stream blob discovery search money
 # A minute for each target; one input may take 20 seconds and 2 GiB, sanitizer included.
 FUZZING := -max_total_time=60 -timeout=20 -rss_limit_mb=2048 -len_control=0
 

@@ -395,18 +395,24 @@ fn spawn(folder: &Path, ports: Ports) -> Child {
         .unwrap_or_else(|error| panic!("cannot start {}: {error}", program().display()))
 }
 
-/// The daemon of the machine, else the one that `cargo xtask bitcoind` built.
+/// Says whether there is a daemon to start.
+pub fn is_installed() -> bool {
+    installed().is_some()
+}
+
 fn program() -> PathBuf {
+    installed().expect("there is no bitcoind: run `cargo xtask bitcoind`")
+}
+
+/// The daemon of the machine, else the one that `cargo xtask bitcoind` built.
+fn installed() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).map(|it| it.join("bitcoind"));
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| env::home_dir().map(|it| it.join(".cache"))).unwrap_or_default();
     let built = fs::read_dir(cache.join("musicdao")).into_iter().flatten().flatten();
     let built = built.filter(|it| it.file_name().to_string_lossy().starts_with("bitcoin-"));
-    on_path
-        .chain(built.map(|it| it.path().join("bin/bitcoind")))
-        .find(|it| it.is_file())
-        .expect("there is no bitcoind: run `cargo xtask bitcoind`")
+    on_path.chain(built.map(|it| it.path().join("bin/bitcoind"))).find(|it| it.is_file())
 }
 
 fn is_up(child: &mut Child, folder: &Path, ports: Ports) -> bool {

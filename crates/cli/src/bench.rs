@@ -19,6 +19,7 @@ mod blob;
 mod discovery;
 mod lan;
 mod listen;
+mod money;
 mod search;
 mod shaper;
 mod songs;
@@ -78,6 +79,7 @@ pub(crate) async fn run(args: &BenchArgs, output: Output) -> Result<(), Failure>
         Bench::Discovery => discovery::run(&mut rows).await.map(|()| "discovery"),
         Bench::Search => search::run(&mut rows).await.map(|()| "search"),
         Bench::App => return app::run(args, output).await,
+        Bench::Money => money::run(&mut rows).await.map(|()| "money"),
         Bench::Lan => return lan::inside().await,
         Bench::Source => return blob::serve(args.file.as_deref().unwrap_or(Path::new(""))).await,
     }?;

@@ -24,6 +24,8 @@ use crate::{
     stream::BlobSource,
 };
 
+pub mod money;
+
 /// Bytes that a decoder reads at once after a seek, about a second of uncompressed sound.
 const NEEDED: u64 = 64 << 10;
 /// Random bytes made at a time.

@@ -238,6 +238,8 @@ pub(crate) enum Bench {
     Search,
     /// How fast the app starts, answers and scrolls; in the project's folder, after `make bench-app` built what it needs
     App,
+    /// How soon money is seen, how fast a wallet is restored, and what a large one costs, on a Bitcoin chain of its own
+    Money,
     /// The part of `listen` that runs in a network of its own
     #[value(hide = true)]
     Lan,

@@ -28,7 +28,7 @@ use super::shaper::{Link, Shaper};
 use crate::{failure::Failure, session::Answer};
 
 /// Longest that anything is waited for before a figure is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// A link with less delay than this part of its nominal round trip goes around the shaper.
 const HONEST: f64 = 0.8;
 
@@ -58,8 +58,13 @@ pub(super) struct Daemon {
 impl Local {
     /// Starts a node on loopback that looks for nobody but those whose links are given.
     pub(super) async fn start(peers: Vec<String>) -> Result<Self, Failure> {
+        Self::with(&alone(), peers).await
+    }
+
+    /// The same with settings of its own.
+    pub(super) async fn with(settings: &Settings, peers: Vec<String>) -> Result<Self, Failure> {
         let folder = TempDir::with_prefix("musicdao-bench-")?;
-        alone().save(folder.path())?;
+        settings.save(folder.path())?;
         let listen = Some((Ipv4Addr::LOCALHOST, 0).into());
         let config = Config { data: folder.path().to_owned(), listen, peers, no_dht: true, no_mdns: true };
         Ok(Self { node: Node::start(config).await?, _folder: folder })
