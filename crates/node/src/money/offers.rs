@@ -102,7 +102,8 @@ async fn signable(node: &Arc<Inner>, wish: Wish) -> Result<kinds::Offer, ApiErro
     let cap = wish.cap_percent.unwrap_or(CAP);
     let mut splits = Vec::new();
     for Split { peer, share_bp } in wish.splits {
-        let script = income::draw(node, &records::book(node, peer).await?, Chain::Income).await?;
+        let book = records::book(node, peer).await?;
+        let script = income::draw(node, &book, Chain::Income).await?;
         let name = records::name(node, peer).await?;
         splits.push(kinds::Split { name, share: share_bp, script, peer: Some(peer) });
     }

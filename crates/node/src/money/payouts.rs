@@ -212,7 +212,8 @@ async fn signed(node: &Inner) -> Result<BTreeMap<Root, (SlotId, u64)>, ApiError>
 async fn presents(node: &Arc<Inner>, rewards: Vec<Reward>) -> Result<Vec<paying::Reward>, ApiError> {
     let mut presents = Vec::new();
     for Reward { peer, amount_sat } in rewards {
-        let script = income::draw(node, &records::book(node, peer).await?, Chain::Income).await?;
+        let book = records::book(node, peer).await?;
+        let script = income::draw(node, &book, Chain::Income).await?;
         presents.push(paying::Reward { script, amount: Amount::from_sat(amount_sat), payment: None });
     }
     Ok(presents)

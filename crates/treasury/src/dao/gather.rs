@@ -161,11 +161,10 @@ impl Turn {
                 self.counted.retain(|it| it.member != *member);
             }
             Refusal::Weight(_) | Refusal::Fee(_) => self.lighten(),
-            Refusal::Guard(_) => {
-                if self.group.take().is_none() && self.leaves.pop().is_none() {
+            Refusal::Guard(_)
+                if self.group.take().is_none() && self.leaves.pop().is_none() => {
                     self.approvals.pop();
                 }
-            }
             Refusal::Cap(_) => drop(self.joins.pop()),
             _ => {}
         }
