@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "this measures the machine")]
 
 #[path = "../tests/cast/mod.rs"]
+#[expect(clippy::unwrap_used, reason = "the tests share it")]
 mod cast;
 
 use std::time::{Duration, Instant};

@@ -248,7 +248,7 @@ async fn lines(
 
 fn carried(plan: &Plan) -> Option<Caution> {
     let sat: u64 = plan.carried.iter().map(|(_, amount)| amount.to_sat()).sum();
-    (sat > 0).then(|| Caution::TooLittleToSend { sat, payees: plan.carried.len() as u64 })
+    (sat > 0).then_some(Caution::TooLittleToSend { sat, payees: plan.carried.len() as u64 })
 }
 
 fn check_own(node: &Inner, artist: PeerId) -> Result<(), ApiError> {

@@ -161,14 +161,18 @@ impl Turn {
                 self.counted.retain(|it| it.member != *member);
             }
             Refusal::Weight(_) | Refusal::Fee(_) => self.lighten(),
-            Refusal::Guard(_)
-                if self.group.take().is_none() && self.leaves.pop().is_none() => {
-                    self.approvals.pop();
-                }
+            Refusal::Guard(_) => self.keep_keys(),
             Refusal::Cap(_) => drop(self.joins.pop()),
             _ => {}
         }
         self.items() < before
+    }
+
+    /// Leaves out what changes the keys: a new group, then a leave, then an approval.
+    fn keep_keys(&mut self) {
+        if self.group.take().is_none() && self.leaves.pop().is_none() {
+            self.approvals.pop();
+        }
     }
 
     /// Leaves out a part of what weighs: joins, then merges, then leaves.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{
     PeerId, Record,
+    bitcoin::hashes::Hash,
     kinds::{Ballot, Choice, Delegation, JoinId, ProposalId},
 };
 
@@ -37,7 +38,8 @@ impl Member {
         state.member(me)?;
         let (epoch, tip) = (state.epoch()?, self.tip?);
         let hash = |peer: &PeerId| {
-            *blake3::hash(&[&AsRef::<[u8]>::as_ref(&tip.hash)[..], peer.as_bytes()].concat()).as_bytes()
+            let mut hasher = blake3::Hasher::new();
+            *hasher.update(tip.hash.as_byte_array()).update(peer.as_bytes()).finalize().as_bytes()
         };
         let mine = hash(me);
         let first = epoch.holders.values().filter(|holder| hash(holder) < mine).count();

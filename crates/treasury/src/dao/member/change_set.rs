@@ -1,7 +1,7 @@
 //! What a member must not forget, as changes that are appended and read again in their order.
 
 use domain::bitcoin::{
-    BlockHash, OutPoint, ScriptBuf, Transaction, TxOut, Txid, Witness, consensus, hashes::Hash,
+    BlockHash, OutPoint, Transaction, TxOut, Txid, Witness, consensus, hashes::Hash,
 };
 use minicbor::{Decode, Encode, bytes::ByteArray, bytes::ByteVec};
 
@@ -132,7 +132,7 @@ pub(super) fn outpoint(bytes: &ByteVec) -> Option<OutPoint> {
 
 pub(super) fn confirmed(output: &ByteVec, height: u32, block: &ByteArray<32>) -> Option<Confirmed> {
     let output: TxOut = consensus::deserialize(output).ok()?;
-    let output = TxOut { value: output.value, script_pubkey: ScriptBuf::from(output.script_pubkey) };
+    let output = TxOut { value: output.value, script_pubkey: output.script_pubkey };
     Some(Confirmed { output, height, block: block_of(block) })
 }
 

@@ -247,7 +247,7 @@ impl Member {
     /// Asks the chain for what a turn is refused without.
     pub(super) fn look_up(&mut self, refusal: &Refusal, joins: &[JoinId]) {
         match refusal {
-            Refusal::MissingCoin(_) => joins.to_vec().into_iter().for_each(|join| self.fetch_joins(join)),
+            Refusal::MissingCoin(_) => joins.iter().for_each(|join| self.fetch_joins(*join)),
             Refusal::MissingBlock(height) => self.fetch(Fetch::Block(*height)),
             _ => {}
         }

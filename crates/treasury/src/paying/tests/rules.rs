@@ -2,8 +2,8 @@
 
 use domain::{
     Record, SlotId, Stamp,
-    bitcoin::{Amount, OutPoint, ScriptBuf},
-    kinds::{Due, Income, Note, Offer, Payee, Payment, Payout, PayoutLine, id},
+    bitcoin::{Amount, ScriptBuf},
+    kinds::{Due, Income, Note, Offer, Payee, Payout, PayoutLine, id},
 };
 
 use super::super::*;
