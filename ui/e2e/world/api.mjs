@@ -24,6 +24,7 @@ export class Api {
 
   /** @returns {Promise<any>} */
   call(method, params) {
+    if (this.#socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('the daemon closed the socket'));
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
