@@ -27,6 +27,7 @@ test('what one does not want is hidden, reported and blocked, and all of it is t
   };
   const hidden = async () => (await listener.api.call('hide', { command: 'list' })).hidden.length;
   const blocked = async () => (await listener.api.call('block', { command: 'list' })).blocked.length;
+  const queued = async () => (await listener.api.call('player', { command: 'state' })).queue_length;
 
   await step('hidden', async () => {
     await go(page, `#/release/${release}`);
@@ -46,9 +47,13 @@ test('what one does not want is hidden, reported and blocked, and all of it is t
     await reports.waitFor({ state: 'detached' });
   });
 
-  await step('a release blocked: it says so', async () => {
+  await step('a release blocked: it says so, and is heard no more', async () => {
+    await listener.api.call('player', { command: 'output', device: 'null' });
+    await listener.api.call('player', { command: 'play', items: [1, 2].map((track) => ({ release, track })), start: 0 });
+    assert.equal(await queued(), 2);
     await choose(TIDE.title, /^Block$/);
     await page.getByText('You blocked this').waitFor();
+    await until('the queue is empty', async () => (await queued()) === 0);
     await page.getByRole('main').getByRole('button', { name: 'Unblock' }).click();
     await until('nothing is blocked', async () => (await blocked()) === 0);
     await page.getByRole('main').getByRole('button', { name: 'Play', exact: true }).waitFor();
@@ -56,9 +61,11 @@ test('what one does not want is hidden, reported and blocked, and all of it is t
 
   await step('an artist blocked', async () => {
     await go(page, `#/artist/${artist.id}`);
+    await listener.api.call('player', { command: 'play', items: [{ release, track: 1 }], start: 0 });
     await choose(TIDE.artist, 'Block this artist');
     await page.getByText('You blocked this').waitFor();
     assert.equal(await page.getByRole('main').getByRole('button', { name: /Follow|Support/ }).count(), 0);
+    await until('the queue is empty', async () => (await queued()) === 0);
     await page.getByRole('main').getByRole('button', { name: 'Unblock' }).click();
     await page.getByRole('button', { name: 'Follow', exact: true }).waitFor();
     assert.deepEqual(page.complaints, []);

@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import App from '../src/App.svelte';
 import LinerNotes from '../src/lib/components/LinerNotes.svelte';
 import TagEditor from '../src/lib/components/TagEditor.svelte';
+import { links } from '../src/lib/state/links.svelte';
 import { toasts } from '../src/lib/state/toasts.svelte';
 import { screenOf } from '../src/screens';
 import Artist from '../src/screens/Artist.svelte';
@@ -172,6 +173,18 @@ describe('what the system opens with the app', () => {
     expect(screen.queryByRole('dialog')).toBeNull();
     expect(node.params('open')).toEqual([]);
     unmount();
+  });
+
+  it('is songs that are heard, not published', async () => {
+    const file = { file: 7, path: '/music/a.flac', title: 'Salt', artist: 'Noor', album: null, duration_ms: 60_000 };
+    node.answers.library = () => ({ saved: [], files: [file, { ...file, file: 9 }], history: [], totals: { saved: 0, files: 2, history: 0 } });
+    const stop = links.start();
+    node.open({ links: [], files: [{ name: 'a.flac', path: '/music/a.flac' }, { name: 'b.flac', path: '/music/b.flac' }] });
+    await vi.waitFor(() => expect(node.params('player')).toContainEqual({ command: 'play', items: [{ file: 7 }, { file: 9 }], start: 0 }));
+    expect(node.params('library')[0]).toMatchObject({ command: 'add_files', paths: ['/brought/a.flac', '/brought/b.flac'] });
+    expect(node.params('inspect')).toEqual([]);
+    expect(location.hash).not.toContain('studio');
+    stop();
   });
 });
 

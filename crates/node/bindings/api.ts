@@ -428,9 +428,9 @@ size: number,
  */
 loudness: number | null, 
 /**
- * What is odd about it, in words.
+ * What is odd about it.
  */
-warnings: Array<string>, 
+warnings: Array<ApiError>, 
 /**
  * Why it cannot be published.
  */
@@ -960,6 +960,14 @@ release: string, } | { "command": "add_folder",
  * An existing folder.
  */
 folder: string, 
+/**
+ * For progress and cancelling.
+ */
+job: string | null, } | { "command": "add_files", 
+/**
+ * Where they are, the whole paths.
+ */
+paths: Array<string>, 
 /**
  * For progress and cancelling.
  */

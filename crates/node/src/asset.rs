@@ -26,6 +26,8 @@ const SMALL_AT_ONCE: usize = 2;
 /// Bytes of small pictures that are kept ready; some hundreds. They are in memory only, so that what is withdrawn or
 /// blocked leaves nothing on the disk.
 const SMALL_KEPT: usize = 16 << 20;
+/// The media type of what no browser shows.
+const NO_PICTURE: &str = "application/octet-stream";
 /// What a private file's number stands behind.
 const FILE: &str = "file-";
 /// Longest that one is waited for, in the line and on the network.
@@ -146,13 +148,22 @@ pub(crate) async fn load(node: &Arc<Inner>, name: AssetName, size: AssetSize) ->
         // The semaphore is never closed.
         let _turn = node.assets.acquire().await;
         match size {
-            AssetSize::Whole => bytes(node, name).await,
+            AssetSize::Whole => whole(node, name).await,
             AssetSize::Small => small(node, name).await,
         }
     };
     let slow = |_| ApiError::new("asset_timed_out", "the image did not arrive in time");
     let bytes = tokio::time::timeout(PATIENCE, loading).await.map_err(slow)??;
     Ok(Asset::of(bytes))
+}
+
+async fn whole(node: &Arc<Inner>, name: AssetName) -> Result<Bytes, ApiError> {
+    let bytes = bytes(node, name).await?;
+    // Waveforms are no pictures.
+    if mime(&bytes) == NO_PICTURE {
+        return Ok(bytes);
+    }
+    blocking(move || picture::shown(&bytes).map(|()| bytes)).await
 }
 
 async fn small(node: &Arc<Inner>, name: AssetName) -> Result<Bytes, ApiError> {
@@ -241,7 +252,7 @@ fn mime(bytes: &[u8]) -> &'static str {
         [0x89, b'P', b'N', b'G', ..] => "image/png",
         [b'G', b'I', b'F', b'8', ..] => "image/gif",
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        _ => "application/octet-stream",
+        _ => NO_PICTURE,
     }
 }
 

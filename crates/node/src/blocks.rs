@@ -8,7 +8,7 @@ use std::{
 };
 
 use domain::{
-    BlobHash, PeerId, Record, SlotId,
+    BlobHash, PeerId, Record, ReleaseId, SlotId,
     kinds::{BlockEntry, BlockList},
 };
 use peer::Input;
@@ -79,7 +79,7 @@ async fn followed(node: &Inner, lists: BTreeMap<String, Vec<String>>) -> Result<
 }
 
 /// Blocks what an id names: a release, a file or an artist, whichever is known here; else all three.
-pub(crate) async fn add(node: &Inner, id: &str) -> Result<Blocked, ApiError> {
+pub(crate) async fn add(node: &Arc<Inner>, id: &str) -> Result<Blocked, ApiError> {
     let named = meanings(node, id).await?;
     for entry in &named {
         if node.store.names_own(entry).await? {
@@ -93,7 +93,7 @@ pub(crate) async fn add(node: &Inner, id: &str) -> Result<Blocked, ApiError> {
 }
 
 /// Takes back that the user blocks whatever an id names.
-pub(crate) async fn remove(node: &Inner, id: &str) -> Result<Blocked, ApiError> {
+pub(crate) async fn remove(node: &Arc<Inner>, id: &str) -> Result<Blocked, ApiError> {
     let names = |entry: &String| entry.split_once(':').is_some_and(|(_, other)| other == id);
     let changed = change(node, |wishes| {
         let before = wishes.own.len();
@@ -125,7 +125,7 @@ pub(crate) async fn share(node: &Inner, title: String) -> Result<Blocked, ApiErr
 }
 
 /// Blocks what another's list names, now and whenever it changes.
-pub(crate) async fn subscribe(node: &Inner, slot: SlotId) -> Result<Blocked, ApiError> {
+pub(crate) async fn subscribe(node: &Arc<Inner>, slot: SlotId) -> Result<Blocked, ApiError> {
     let unknown = || ApiError::new("list_unknown", format!("no block list {} is known here", slot.short()));
     let record = node.store.record(&slot).await?.ok_or_else(unknown)?;
     let entries = named_by(&record)?;
@@ -135,7 +135,7 @@ pub(crate) async fn subscribe(node: &Inner, slot: SlotId) -> Result<Blocked, Api
 }
 
 /// Ends a subscription: what only that list named is not blocked any more.
-pub(crate) async fn unsubscribe(node: &Inner, slot: SlotId) -> Result<Blocked, ApiError> {
+pub(crate) async fn unsubscribe(node: &Arc<Inner>, slot: SlotId) -> Result<Blocked, ApiError> {
     if change(node, |wishes| wishes.lists.remove(&slot.to_string())).await?.is_none() {
         return Err(ApiError::new("list_unknown", format!("the list {} is not subscribed to", slot.short())));
     }
@@ -160,7 +160,7 @@ pub(crate) async fn follow_list(node: &Arc<Inner>, record: &Record) -> Result<()
 }
 
 /// Has the peer block what is wished and nothing else.
-pub(crate) async fn enforce(node: &Inner) -> Result<(), ApiError> {
+pub(crate) async fn enforce(node: &Arc<Inner>) -> Result<(), ApiError> {
     let _alone = node.blocks.telling.lock().await;
     let mut wished = BTreeSet::new();
     for entry in load(node).await?.all() {
@@ -170,6 +170,8 @@ pub(crate) async fn enforce(node: &Inner) -> Result<(), ApiError> {
         }
     }
     let blocked: BTreeSet<BlockEntry> = node.store.blocked().await?.into_iter().collect();
+    // Whose releases they are is not known any more once they are blocked.
+    let silent = queued(node, &wished).await?;
     for entry in blocked.difference(&wished) {
         node.driver.input(Input::Unblock(*entry)).await;
     }
@@ -182,7 +184,22 @@ pub(crate) async fn enforce(node: &Inner) -> Result<(), ApiError> {
         }
     }
     node.driver.settled().await;
+    if !silent.is_empty() {
+        node.unqueue(silent).await;
+    }
     Ok(())
+}
+
+/// Finds the releases in the player's queue that are to be blocked, by themselves or by their artist.
+async fn queued(node: &Arc<Inner>, wished: &BTreeSet<BlockEntry>) -> Result<BTreeSet<ReleaseId>, ApiError> {
+    let mut named = BTreeSet::new();
+    for release in node.queued().await {
+        let author = node.store.release(&release).await?.map(|details| BlockEntry::Author(details.row.artist_id));
+        if [Some(BlockEntry::Release(release)), author].iter().flatten().any(|entry| wished.contains(entry)) {
+            named.insert(release);
+        }
+    }
+    Ok(named)
 }
 
 /// Changes the wishes and writes them down where that changed them.

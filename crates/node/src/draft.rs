@@ -229,7 +229,8 @@ fn track(path: &Path, looked: Result<Arc<Inspection>, ApiError>) -> (Option<Tags
     track.duration_ms = u64::try_from(inspection.duration().as_millis()).unwrap_or(u64::MAX);
     track.codec = publish::measured(&inspection).codec.name().to_owned();
     track.loudness = inspection.loudness.map(|lufs| lufs as f32);
-    track.warnings = inspection.warnings.iter().map(ToString::to_string).collect();
+    track.warnings =
+        inspection.warnings.iter().map(|odd| ApiError::new(odd.code(), odd.to_string())).collect();
     (Some(tags), track)
 }
 

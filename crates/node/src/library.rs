@@ -61,15 +61,9 @@ pub(crate) async fn saved(store: &Store, own: PeerId, page: Page) -> Result<Libr
 
 /// Lists a part of the user's own files.
 pub(crate) async fn files(store: &Store, query: &str, page: Page) -> Result<Library, ApiError> {
-    let files = store.files(query, page.limit, page.offset).await?.into_iter().map(|(id, file)| LocalFile {
-        file: id,
-        path: file.path,
-        title: file.title,
-        artist: Some(file.artist).filter(|artist| !artist.is_empty()),
-        album: Some(file.album).filter(|album| !album.is_empty()),
-        duration_ms: file.duration_ms.into(),
-    });
-    let mut library = Library { files: files.collect(), ..empty(store).await? };
+    let found = store.files(query, page.limit, page.offset).await?;
+    let files = found.into_iter().map(|(id, file)| shown(id, file)).collect();
+    let mut library = Library { files, ..empty(store).await? };
     if !query.trim().is_empty() {
         library.totals.files = store.count_files(query).await?;
     }
@@ -86,6 +80,17 @@ pub(crate) async fn history(store: &Store, page: Page) -> Result<Library, ApiErr
         HistoryEntry { release_id, track, file, listed, played_at: played.at }
     });
     Ok(Library { history: history.collect(), ..empty(store).await? })
+}
+
+fn shown(id: i64, file: store::LocalFile) -> LocalFile {
+    LocalFile {
+        file: id,
+        path: file.path,
+        title: file.title,
+        artist: Some(file.artist).filter(|artist| !artist.is_empty()),
+        album: Some(file.album).filter(|album| !album.is_empty()),
+        duration_ms: file.duration_ms.into(),
+    }
 }
 
 async fn empty(store: &Store) -> Result<Library, ApiError> {
@@ -194,30 +199,74 @@ pub(crate) async fn playlist(
 
 /// Adds a folder of one's own files, with the folders in it; files that are not audio are passed over.
 pub(crate) async fn add_folder(store: &Store, folder: &Path, job: &Job, now: u64) -> Result<(), ApiError> {
-    let paths = audio_files(folder)?;
+    add(store, audio_files(folder)?, job, now).await.map(drop)
+}
+
+/// Adds one's own files, or those of folders, and shows them in that order.
+///
+/// # Errors
+/// `too_many_files`, those of the disk, and where nothing can be played why the first cannot.
+pub(crate) async fn add_files(
+    store: &Store,
+    paths: Vec<PathBuf>,
+    job: &Job,
+    now: u64,
+) -> Result<Library, ApiError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() { files.extend(audio_files(&path)?) } else { files.push(path) }
+    }
+    if files.len() > MAX_FILES {
+        return Err(too_many());
+    }
+    match add(store, files, job, now).await? {
+        (added, Some(error)) if added.is_empty() => Err(error),
+        (added, _) => Ok(Library { files: added, ..empty(store).await? }),
+    }
+}
+
+/// Returns what was added, and why the first of the others was not.
+async fn add(
+    store: &Store,
+    paths: Vec<PathBuf>,
+    job: &Job,
+    now: u64,
+) -> Result<(Vec<LocalFile>, Option<ApiError>), ApiError> {
     let total = paths.len() as u64;
+    let (mut added, mut refused) = (Vec::new(), None);
     for (done, path) in (0..).zip(paths) {
         job.check()?;
         job.progress("reading", Unit::Files, &path.display().to_string(), done, total);
-        let read = path.clone();
-        let token = job.token();
-        let inspected = tokio::task::spawn_blocking(move || {
-            audio::inspect(&read, 1, &mut |_| match token.is_cancelled() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            })
-        });
-        match inspected.await {
-            Ok(Ok(inspection)) => {
-                store.add_file(&local_file(&path, inspection)?, now).await?;
+        match inspect(&path, job).await {
+            Ok(inspection) => {
+                let file = local_file(&path, inspection)?;
+                added.push(shown(store.add_file(&file, now).await?, file));
             }
-            Ok(Err(error)) => tracing::info!(code = error.code(), "a file of the folder cannot be played"),
-            Err(_) => tracing::warn!("a file of the folder cannot be decoded"),
+            Err(error) => {
+                tracing::info!(code = error.code, "a file cannot be played");
+                refused.get_or_insert(error);
+            }
         }
     }
     job.check()?;
     job.progress("reading", Unit::Files, "", total, total);
-    Ok(())
+    Ok((added, refused))
+}
+
+async fn inspect(path: &Path, job: &Job) -> Result<audio::Inspection, ApiError> {
+    let (read, token) = (path.to_owned(), job.token());
+    let inspected = tokio::task::spawn_blocking(move || {
+        audio::inspect(&read, 1, &mut |_| match token.is_cancelled() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    });
+    let broken = |_| ApiError::new("file_damaged", "the file cannot be decoded");
+    inspected.await.map_err(broken)?.map_err(|error| publish::at(path, error.into()))
+}
+
+fn too_many() -> ApiError {
+    ApiError::new("too_many_files", format!("the folder has more than {MAX_FILES} audio files"))
 }
 
 fn audio_files(folder: &Path) -> Result<Vec<PathBuf>, ApiError> {
@@ -234,10 +283,7 @@ fn audio_files(folder: &Path) -> Result<Vec<PathBuf>, ApiError> {
             }
         }
         if files.len() > MAX_FILES {
-            return Err(ApiError::new(
-                "too_many_files",
-                format!("the folder has more than {MAX_FILES} audio files"),
-            ));
+            return Err(too_many());
         }
     }
     files.sort();

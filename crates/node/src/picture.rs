@@ -16,6 +16,9 @@ const COVERS: [&str; 4] = ["cover", "front", "folder", "album"];
 const MAX_SIDE: u32 = 12_000;
 /// Most memory for decoding one.
 const MAX_DECODED: u64 = 512 << 20;
+/// Widest and highest picture that is handed to a screen, in pixels; one of that size has 16 megapixels. Others choose what
+/// is decoded, and a few bytes of PNG can be gigabytes of pixels.
+const MAX_SHOWN: u32 = 4_096;
 /// Side of a picture that was too large to be loaded with every list, in pixels.
 const SIDE: u32 = 1_400;
 /// How well it is encoded, of 100: the best that is small enough.
@@ -26,8 +29,8 @@ const SMALL_SIDE: u32 = 400;
 const SMALL_QUALITY: u8 = 82;
 /// A picture of at most that side and so many bytes is small already.
 const SMALL_ENOUGH: usize = 64 << 10;
-/// Most memory for decoding a picture of which a small one is made: others choose what is decoded.
-const SMALL_DECODED: u64 = 128 << 20;
+/// Most memory for decoding a picture that may be shown: [`MAX_SHOWN`] a side at 16 bits a channel.
+const SHOWN_DECODED: u64 = 128 << 20;
 /// Side that a picture is reduced to before its colours are counted.
 const SAMPLE: u32 = 64;
 /// Parts of the circle of hues.
@@ -68,20 +71,30 @@ pub(crate) fn likeliest<'a>(pictures: impl Iterator<Item = &'a Path> + Clone) ->
 pub(crate) fn cover(bytes: Bytes) -> Result<Cover, ApiError> {
     let image = decode(&bytes)?;
     let accent = accent(&image.thumbnail(SAMPLE, SAMPLE).to_rgb8());
-    let bytes = if bytes.len() as u64 > MAX_ASSET { smaller(&image)? } else { bytes };
+    let bytes = if bytes.len() as u64 > MAX_ASSET || shown(&bytes).is_err() { smaller(&image)? } else { bytes };
     Ok(Cover { bytes, accent })
 }
 
-/// Makes a picture as lists show it. One that would take too much memory stays as it is.
+/// Looks at a picture's head alone, before a screen decodes all of it.
 ///
 /// # Errors
-/// `not_an_image`.
+/// `asset_too_large` above 4,096 pixels a side, `not_an_image`.
+pub(crate) fn shown(bytes: &[u8]) -> Result<(), ApiError> {
+    let (mut width, mut height) =
+        reader(bytes, MAX_SHOWN, SHOWN_DECODED).and_then(ImageReader::into_dimensions).map_err(refused)?;
+    if let Some((right, bottom)) = first_frame(bytes) {
+        (width, height) = (width.max(right), height.max(bottom));
+    }
+    if width.max(height) > MAX_SHOWN { Err(too_large(format_args!("{width} x {height} pixels"))) } else { Ok(()) }
+}
+
+/// Makes a picture as lists show it.
+///
+/// # Errors
+/// As [`shown`].
 pub(crate) fn small(bytes: Bytes) -> Result<Bytes, ApiError> {
-    let image = match decode_within(&bytes, SMALL_DECODED) {
-        Ok(image) => image,
-        Err(image::ImageError::Limits(_)) => return Ok(bytes),
-        Err(error) => return Err(not_an_image(&error)),
-    };
+    shown(&bytes)?;
+    let image = reader(&bytes, MAX_SHOWN, SHOWN_DECODED).and_then(ImageReader::decode).map_err(refused)?;
     if image.width().max(image.height()) <= SMALL_SIDE && bytes.len() <= SMALL_ENOUGH {
         return Ok(bytes);
     }
@@ -89,16 +102,43 @@ pub(crate) fn small(bytes: Bytes) -> Result<Bytes, ApiError> {
 }
 
 fn decode(bytes: &[u8]) -> Result<DynamicImage, ApiError> {
-    decode_within(bytes, MAX_DECODED).map_err(|error| not_an_image(&error))
+    reader(bytes, MAX_SIDE, MAX_DECODED).and_then(ImageReader::decode).map_err(|error| not_an_image(&error))
 }
 
-fn decode_within(bytes: &[u8], memory: u64) -> Result<DynamicImage, image::ImageError> {
+fn reader(bytes: &[u8], side: u32, memory: u64) -> Result<ImageReader<Cursor<&[u8]>>, image::ImageError> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = Limits::no_limits();
-    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    (limits.max_image_width, limits.max_image_height) = (Some(side), Some(side));
     limits.max_alloc = Some(memory);
     reader.limits(limits);
-    reader.decode()
+    Ok(reader)
+}
+
+/// Where the first frame of a GIF ends to the right and below: browsers grow the picture to it, whatever its head says.
+fn first_frame(bytes: &[u8]) -> Option<(u32, u32)> {
+    /// A table of colours, by the byte that announces it.
+    fn table(flags: u8) -> usize {
+        if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
+    }
+    let mut at = 13 + table(*bytes.strip_prefix(b"GIF8")?.get(6)?);
+    loop {
+        match bytes.get(at..)? {
+            // An extension: its kind, then blocks that each say their length, up to an empty one.
+            [0x21, ..] => {
+                at += 2;
+                while let block @ 1.. = usize::from(*bytes.get(at)?) {
+                    at += 1 + block;
+                }
+                at += 1;
+            }
+            [0x2c, l0, l1, t0, t1, w0, w1, h0, h1, ..] => {
+                let [left, top, width, height] =
+                    [[*l0, *l1], [*t0, *t1], [*w0, *w1], [*h0, *h1]].map(|pair| u32::from(u16::from_le_bytes(pair)));
+                return Some((left + width, top + height));
+            }
+            _ => return None,
+        }
+    }
 }
 
 fn encode(image: &RgbImage, quality: u8) -> Result<Bytes, ApiError> {
@@ -118,6 +158,17 @@ fn smaller(image: &DynamicImage) -> Result<Bytes, ApiError> {
         }
     }
     Ok(bytes)
+}
+
+fn refused(error: image::ImageError) -> ApiError {
+    match error {
+        image::ImageError::Limits(error) => too_large(format_args!("{error}")),
+        error => not_an_image(&error),
+    }
+}
+
+fn too_large(why: std::fmt::Arguments<'_>) -> ApiError {
+    ApiError::new("asset_too_large", format!("pictures of up to {MAX_SHOWN} pixels a side are shown: {why}"))
 }
 
 fn not_an_image(error: &image::ImageError) -> ApiError {
@@ -195,10 +246,40 @@ mod tests {
         assert!(large.len() < SMALL_ENOUGH, "{} bytes", large.len());
         let tiny = Bytes::from(picture(64, ramp));
         assert_eq!(small(tiny.clone()).unwrap(), tiny);
-        // A few bytes that would be 200 MB once decoded are nobody's to decode here.
-        let bomb = Bytes::from(picture(8_500, |_, _| [7; 3]));
-        assert_eq!(small(bomb.clone()).unwrap(), bomb);
         assert_eq!(small(Bytes::from_static(b"no picture")).unwrap_err().code, "not_an_image");
+    }
+
+    #[test]
+    fn a_few_bytes_that_are_very_many_pixels_reach_no_screen() {
+        let bomb = |side| Bytes::from(picture(side, |_, _| [7; 3]));
+        let (fits, wide) = (bomb(MAX_SHOWN), bomb(MAX_SHOWN + 1));
+        shown(&fits).unwrap();
+        small(fits).unwrap();
+        assert!(wide.len() < SMALL_ENOUGH * 4, "{} bytes", wide.len());
+        assert_eq!(shown(&wide).unwrap_err().code, "asset_too_large");
+        assert_eq!(small(wide.clone()).unwrap_err().code, "asset_too_large");
+        // One's own becomes smaller when it is published, so that others see it.
+        shown(&cover(wide).unwrap().bytes).unwrap();
+        // No more than the head is looked at.
+        let mut head = picture(64, |_, _| [7; 3]);
+        head.truncate(60);
+        shown(&head).unwrap();
+    }
+
+    #[test]
+    fn a_gif_is_as_large_as_its_first_frame() {
+        // A screen of one pixel with two colours, a comment, and a frame that is much wider.
+        let gif = |width: u16| {
+            let mut bytes = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\0\0\0\xff\xff\xff\x21\xfe\x02hi\x00\x2c\0\0\0\0".to_vec();
+            bytes.extend([width.to_le_bytes(), 1_u16.to_le_bytes()].concat());
+            bytes.extend(b"\x00\x02\x02\x44\x01\x00\x3b");
+            bytes
+        };
+        shown(&gif(1)).unwrap();
+        assert_eq!(shown(&gif(60_000)).unwrap_err().code, "asset_too_large");
+        for cut in 0..gif(1).len() {
+            let _ = shown(&gif(1)[..cut]);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Playing: the player that has the queue, and plays of its own for the command line.
 
 use std::{
+    collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
     path::Path,
     sync::{
@@ -14,6 +15,7 @@ use audio::{
     Album, EntryId, FileSource, Gain, Opener, Output, Playback, Player, Queue, Sleep,
     keys::{MediaKeys, NowPlaying},
 };
+use domain::ReleaseId;
 use store::{Item, ReleaseDetails, Shown, TrackRow};
 use tokio::runtime::Handle;
 
@@ -123,6 +125,40 @@ impl Inner {
         let listed = library::listed(&self.store, &items).await?;
         queue.entries.iter_mut().zip(listed).for_each(|(entry, listed)| entry.listed = listed);
         Ok(queue)
+    }
+
+    /// The releases that the queue has songs of; none before there is a player.
+    pub(crate) async fn queued(self: &Arc<Self>) -> BTreeSet<ReleaseId> {
+        let releases = |queue: &Queue<QueueItem>| {
+            queue.entries().iter().filter_map(|entry| release_of(entry.item)).collect()
+        };
+        self.with_player(move |player| player.queue(releases)).await.unwrap_or_default()
+    }
+
+    /// Takes every song of these releases out of the queue; where one of them sounds, the next one follows.
+    pub(crate) async fn unqueue(self: &Arc<Self>, releases: BTreeSet<ReleaseId>) {
+        let unqueue = move |queue: &mut Queue<QueueItem>| {
+            let named = |item| release_of(item).is_some_and(|release| releases.contains(&release));
+            let gone: Vec<EntryId> =
+                queue.entries().iter().filter(|entry| named(entry.item)).map(|entry| entry.id).collect();
+            for id in gone {
+                queue.remove(id);
+            }
+        };
+        self.with_player(move |player| player.edit(unqueue)).await;
+    }
+
+    async fn with_player<R: Send + 'static>(
+        self: &Arc<Self>,
+        ask: impl FnOnce(&Player<QueueItem>) -> R + Send + 'static,
+    ) -> Option<R> {
+        let node = self.clone();
+        // Whoever holds the player may be waiting for the database.
+        let asked = tokio::task::spawn_blocking(move || {
+            let host = node.host.0.lock().expect("no holder panics");
+            host.as_ref().map(|running| ask(&running.player))
+        });
+        asked.await.ok().flatten()
     }
 
     /// Plays to an output of its own until the end, and reports.
@@ -578,6 +614,10 @@ impl Inner {
 fn queue_entry(id: EntryId, item: QueueItem) -> QueueEntry {
     let (release, track, file) = library::parts(&item.into());
     QueueEntry { entry: id.0, release, track, file, listed: api::Listed::default() }
+}
+
+fn release_of(item: QueueItem) -> Option<ReleaseId> {
+    library::parts(&item.into()).0
 }
 
 fn place(queue: &Queue<QueueItem>) -> Option<usize> {

@@ -236,7 +236,12 @@ pub(crate) async fn profile(node: &Arc<Inner>, edit: api::ProfileEdit) -> Result
     let before = catalogue::written(&node.store, own).await?.unwrap_or_default();
     let mut unsigned = Unsigned::begin(node)?;
     let avatar = match edit.avatar {
-        Some(file) => Some(keep(&mut unsigned, image(&file, MAX_AVATAR)?).await?),
+        Some(file) => {
+            let shown = move || picture::cover(image(&file, MAX_AVATAR)?);
+            let decoded = tokio::task::spawn_blocking(shown).await;
+            let failed = |_| ApiError::new("not_an_image", "the picture cannot be decoded");
+            Some(keep(&mut unsigned, decoded.map_err(failed)??.bytes).await?)
+        }
         None => before.avatar,
     };
     let profile = Profile {

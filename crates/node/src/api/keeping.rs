@@ -53,6 +53,14 @@ pub enum LibraryCommand {
         /// For progress and cancelling.
         job: Option<JobId>,
     },
+    /// Adds one's own files, or those of folders, and answers them in that order; they stay private.
+    AddFiles {
+        /// Where they are, the whole paths.
+        #[ts(as = "Vec<String>")]
+        paths: Vec<PathBuf>,
+        /// For progress and cancelling.
+        job: Option<JobId>,
+    },
     /// Takes a private file out of the library; the file itself stays.
     RemoveFile {
         /// Its number.

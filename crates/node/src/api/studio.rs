@@ -64,8 +64,8 @@ pub struct DraftTrack {
     pub size: u64,
     /// Integrated loudness in LUFS.
     pub loudness: Option<f32>,
-    /// What is odd about it, in words.
-    pub warnings: Vec<String>,
+    /// What is odd about it.
+    pub warnings: Vec<ApiError>,
     /// Why it cannot be published.
     pub error: Option<ApiError>,
 }

@@ -47,7 +47,7 @@ impl Inner {
         library::follows(&self.store).await
     }
 
-    pub(super) async fn block(&self, command: BlockCommand) -> Result<api::Blocked, ApiError> {
+    pub(super) async fn block(self: &Arc<Self>, command: BlockCommand) -> Result<api::Blocked, ApiError> {
         match command {
             BlockCommand::Add { id } => blocks::add(self, &id).await,
             BlockCommand::Remove { id } => blocks::remove(self, &id).await,
@@ -81,6 +81,10 @@ impl Inner {
             LibraryCommand::AddFolder { folder, job } => {
                 let job = self.job("add_folder", job)?;
                 job.ended(library::add_folder(store, &folder, &job, unix_ms()).await)?;
+            }
+            LibraryCommand::AddFiles { paths, job } => {
+                let job = self.job("add_files", job)?;
+                return job.ended(library::add_files(store, paths, &job, unix_ms()).await);
             }
             LibraryCommand::RemoveFile { file } => {
                 store.remove_file(file).await?;

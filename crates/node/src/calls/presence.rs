@@ -94,11 +94,11 @@ impl Inner {
     }
 }
 
-/// Says whether a peer is in the same building, as far as its address tells.
+/// Says whether a peer is in the same building, as far as its address tells; on the same machine nobody else is.
 fn is_nearby(info: &net::PeerInfo) -> bool {
     let near = match info.addr.ip().to_canonical() {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     };
     near && info.path == net::Path::Direct
 }

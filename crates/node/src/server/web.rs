@@ -32,6 +32,8 @@ const SEAT_FILE: &str = "web.json";
 /// What is shown where the page was not built.
 const NOT_BUILT: &str = "MusicDAO runs, but its page was not built into this program. \
                          Build it with `make build`, then start the daemon again.\n";
+/// Bytes of an upload after which the room is measured again.
+const MEASURED: u64 = 8 << 20;
 /// What a browser may keep for good: its name changes with its content.
 const IMMUTABLE: &str = "private, max-age=31536000, immutable";
 
@@ -91,17 +93,16 @@ struct Uploaded {
 pub(super) async fn listen(data: &Path, addr: SocketAddr) -> io::Result<(TcpListener, String)> {
     let last: Option<Seat> =
         std::fs::read(data.join(SEAT_FILE)).ok().and_then(|seat| serde_json::from_slice(&seat).ok());
-    let token = last.as_ref().map(|seat| seat.token.clone()).filter(|token| token.len() == 64);
-    let token = token.map_or_else(fresh_token, Ok)?;
-    let wanted = SocketAddr::new(
-        addr.ip(),
-        if addr.port() == 0 { last.map_or(0, |seat| seat.port) } else { addr.port() },
-    );
-    let listener = match TcpListener::bind(wanted).await {
+    let port = if addr.port() == 0 { last.as_ref().map_or(0, |seat| seat.port) } else { addr.port() };
+    let listener = match TcpListener::bind(SocketAddr::new(addr.ip(), port)).await {
         Err(_) if addr.port() == 0 => TcpListener::bind(addr).await?,
         bound => bound?,
     };
-    let seat = Seat { port: listener.local_addr()?.port(), token: token.clone() };
+    let port = listener.local_addr()?.port();
+    // Pages that are open send the token to the port where they were served: whoever has that now may know it.
+    let known = last.filter(|seat| seat.port == port && seat.token.len() == 64);
+    let token = known.map_or_else(fresh_token, |seat| Ok(seat.token))?;
+    let seat = Seat { port, token: token.clone() };
     folder::write_private(&data.join(SEAT_FILE), &serde_json::to_vec(&seat)?)?;
     Ok((listener, token))
 }
@@ -213,16 +214,16 @@ async fn receive(drafts: &Drafts, name: &str, body: Body) -> Result<PathBuf, Api
     let mut room = drafts.room()?;
     room.file()?;
     let place = drafts.place(name)?;
-    let received = write(&place, body, room.bytes()).await;
+    let received = write(drafts, &place, body, room.bytes()).await;
     if received.is_err() {
         drafts.discard([place.as_path()]);
     }
     received.map(|()| place)
 }
 
-async fn write(place: &Path, body: Body, most: u64) -> Result<(), ApiError> {
+async fn write(drafts: &Drafts, place: &Path, body: Body, most: u64) -> Result<(), ApiError> {
     let mut file = tokio::fs::File::create_new(place).await?;
-    let (mut written, mut chunks) = (0, body.into_data_stream());
+    let (mut written, mut measured, mut chunks) = (0, 0, body.into_data_stream());
     while let Some(chunk) = chunks.next().await {
         let cut = |error| ApiError::new("upload_cut", format!("the upload ended too early: {error}"));
         let chunk = chunk.map_err(cut)?;
@@ -231,6 +232,14 @@ async fn write(place: &Path, body: Body, most: u64) -> Result<(), ApiError> {
             return Err(too_large(most));
         }
         file.write_all(&chunk).await?;
+        // Others are on their way at the same time: what they wrote meanwhile counts, too.
+        if written - measured >= MEASURED {
+            file.flush().await?;
+            if drafts.room()?.bytes() == 0 {
+                return Err(too_large(0));
+            }
+            measured = written;
+        }
     }
     Ok(file.flush().await?)
 }
@@ -319,14 +328,36 @@ mod tests {
         let any = (Ipv4Addr::LOCALHOST, 0).into();
         let (first, token) = listen(folder.path(), any).await.unwrap();
         let addr = first.local_addr().unwrap();
-        // The port is taken: another one serves, with the same token.
-        let (other, again) = listen(folder.path(), any).await.unwrap();
+        drop(first);
+        let (first, again) = listen(folder.path(), any).await.unwrap();
+        assert_eq!((first.local_addr().unwrap(), &again), (addr, &token));
+        // The port is taken: another one serves, and what pages send to the old one opens nothing here.
+        let (other, fresh) = listen(folder.path(), any).await.unwrap();
         assert_ne!(other.local_addr().unwrap(), addr);
-        assert_eq!(again, token);
+        assert_ne!(fresh, token);
         let last = other.local_addr().unwrap();
         drop((first, other));
         let (third, again) = listen(folder.path(), any).await.unwrap();
-        assert_eq!((third.local_addr().unwrap(), again), (last, token));
+        assert_eq!((third.local_addr().unwrap(), again), (last, fresh));
         assert!(listen(folder.path(), last).await.is_err(), "a port that was asked for is not exchanged");
+    }
+
+    #[tokio::test]
+    async fn uploads_at_the_same_time_share_the_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let drafts = Drafts::new(folder.path());
+        let chunk = || Ok::<_, io::Error>(bytes::Bytes::from(vec![7; MEASURED as usize]));
+        let whole = Body::from_stream(futures_util::stream::iter([chunk(), chunk()]));
+        receive(&drafts, "alone.wav", whole).await.unwrap();
+        // Another one takes all of the room while this one is on its way.
+        let place = drafts.place("other.wav").unwrap();
+        let chunks = futures_util::stream::iter([0, 1]).map(move |turn| {
+            if turn == 1 {
+                std::fs::File::create_new(&place).unwrap().set_len(crate::drafts::MAX_TOTAL).unwrap();
+            }
+            chunk()
+        });
+        let error = receive(&drafts, "late.wav", Body::from_stream(chunks)).await;
+        assert_eq!(error.unwrap_err().code, "upload_too_large");
     }
 }

@@ -192,6 +192,7 @@ export const en = {
     choose: 'Choose…',
     folderText: 'Songs in it are listed here and can be played. They stay where they are, and private.',
     added: 'The folder is in your library.',
+    opened: (count: number) => `${many(count, 'song is', 'songs are')} with your own files now, and private.`,
     filter: 'Filter your files',
     removeFile: 'Take out of the library',
     fileRemoved: 'Taken out of the library. The file itself stays.',

@@ -190,6 +190,7 @@ export const nl: Messages = {
     choose: 'Kiezen…',
     folderText: 'De nummers erin staan hier en kunnen worden afgespeeld. Ze blijven waar ze zijn, en privé.',
     added: 'De map staat in je bibliotheek.',
+    opened: (count) => `${many(count, 'nummer staat', 'nummers staan')} nu bij je eigen bestanden, en privé.`,
     filter: 'Filter je bestanden',
     removeFile: 'Uit de bibliotheek halen',
     fileRemoved: 'Uit de bibliotheek gehaald. Het bestand zelf blijft.',

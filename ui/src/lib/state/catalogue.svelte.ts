@@ -1,6 +1,6 @@
 /** Releases whose details were asked for: the player's waveforms and what is dragged come from here. */
 import { SvelteMap } from 'svelte/reactivity';
-import { backend, type QueueItem, type ReleaseDetail, type ReleaseQuery } from '../backend';
+import { backend, type Listed, type LocalFile, type QueueItem, type ReleaseDetail, type ReleaseQuery } from '../backend';
 
 const MOST = 500;
 
@@ -42,6 +42,14 @@ export const catalogue = new Catalogue();
 
 export function itemsOf(release: ReleaseDetail): QueueItem[] {
   return release.tracks.map((track) => ({ release: release.release_id, track: track.number }));
+}
+
+/** What is shown of one's own file. */
+export function listedFile(file: LocalFile): Listed {
+  return {
+    title: file.title, artist: file.artist ?? '', artist_id: null, release_title: file.album ?? '', cover: null, accent: null,
+    duration_ms: file.duration_ms,
+  };
 }
 
 /** The item that an entry of a list stands for. */

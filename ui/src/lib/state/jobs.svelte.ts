@@ -27,7 +27,7 @@ export interface Handle {
 
 /** The node's names of work, where they differ from ours. */
 const KINDS: Record<string, JobKind> = {
-  publish: 'publish', inspect: 'inspect', download: 'download', seed: 'keep', add_folder: 'import', play: 'play',
+  publish: 'publish', inspect: 'inspect', download: 'download', seed: 'keep', add_folder: 'import', add_files: 'import', play: 'play',
 };
 
 class Jobs {

@@ -1,8 +1,12 @@
 /** `musicdao:` links and files that come from outside: pasted, scanned, or opened by the system with this app. */
-import { backend, Failure } from '../backend';
-import { href, router } from '../router.svelte';
+import { backend, Failure, type Source } from '../backend';
+import { t } from '../i18n/index.svelte';
+import { href } from '../router.svelte';
+import { listedFile } from './catalogue.svelte';
+import { jobs } from './jobs.svelte';
+import { player } from './player.svelte';
 import { node } from './status.svelte';
-import { studio } from './studio.svelte';
+import { toasts } from './toasts.svelte';
 
 /** Joins by a link; says where it leads, if anywhere. */
 export async function openLink(link: string): Promise<string | undefined> {
@@ -24,12 +28,25 @@ class Links {
         this.link = link;
         this.asking = true;
       }
-      if (files.length) {
-        router.go('#/studio/draft');
-        void studio.add(files);
-      }
+      if (files.length) void play(files);
     });
   }
 }
 
 export const links = new Links();
+
+/** Files opened with the app are heard, and stay private. */
+async function play(sources: Source[]): Promise<void> {
+  const added = await jobs
+    .run('import', sources[0]?.name ?? '', async (job, { signal, tell }) => {
+      const paths = await Promise.all(sources.map((one) => backend().bring(one, { signal, progress: (done, total) => tell(one.name, total ? done / total : 1) })));
+      return backend().call('library', { command: 'add_files', paths, job });
+    })
+    // The job told it.
+    .catch(() => undefined);
+  const first = added?.files[0];
+  if (!added || !first) return;
+  node.changed();
+  await player.play(added.files.map(({ file }) => ({ file })), 0, listedFile(first));
+  toasts.say(t.library.opened(added.files.length));
+}

@@ -25,7 +25,7 @@ export interface Song {
   duration_ms: number;
   codec: string;
   size: number;
-  warnings: string[];
+  warnings: ApiError[];
   error: ApiError | null;
 }
 
@@ -361,8 +361,10 @@ function pathsOf(draft: ReleaseDraft): string[] {
 function read(): ReleaseDraft | undefined {
   try {
     const stored = JSON.parse(localStorage.getItem(KEY) ?? 'null') as ReleaseDraft | null;
-    // A draft of an earlier version names nobody.
-    return stored ? { ...stored, credits: stored.credits ?? [] } : undefined;
+    // A draft of an earlier version names nobody, and has its warnings without codes.
+    const coded = (odd: ApiError | string) => (typeof odd === 'string' ? { code: '', message: odd } : odd);
+    const songs = (stored?.songs ?? []).map((song) => ({ ...song, warnings: song.warnings.map(coded) }));
+    return stored ? { ...stored, songs, credits: stored.credits ?? [] } : undefined;
   } catch {
     return undefined;
   }
