@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{
     PeerId, Record,
-    bitcoin::hashes::Hash,
+    bitcoin::OutPoint,
     kinds::{Ballot, Choice, Delegation, JoinId, ProposalId},
 };
 
@@ -38,8 +38,7 @@ impl Member {
         state.member(me)?;
         let (epoch, tip) = (state.epoch()?, self.tip?);
         let hash = |peer: &PeerId| {
-            let mut hasher = blake3::Hasher::new();
-            *hasher.update(tip.hash.as_byte_array()).update(peer.as_bytes()).finalize().as_bytes()
+            *blake3::hash(&[AsRef::<[u8]>::as_ref(&tip.hash), peer.as_bytes()].concat()).as_bytes()
         };
         let mine = hash(me);
         let first = epoch.holders.values().filter(|holder| hash(holder) < mine).count();
@@ -84,10 +83,14 @@ impl Member {
         let (mut evidence, state) = (self.evidence.clone(), self.state());
         let pooled = state.coin.map(|coin| coin.outpoint);
         let scripts: BTreeSet<_> = state.epochs.iter().map(|epoch| epoch.script()).collect();
+        let is_spent = |outpoint: &OutPoint| {
+            let spend = self.spends.get(outpoint);
+            spend.is_some_and(|(by, block)| block.is_some() || self.open().all(|attempt| attempt.txid != *by))
+        };
         evidence.coins.retain(|outpoint, coin| {
             let came =
                 !scripts.contains(&coin.output.script_pubkey) || evidence.paybacks.contains_key(outpoint);
-            Some(*outpoint) == pooled || came && !self.spends.contains_key(outpoint)
+            Some(*outpoint) == pooled || came && !is_spent(outpoint)
         });
         evidence
     }

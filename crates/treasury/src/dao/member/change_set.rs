@@ -1,8 +1,6 @@
 //! What a member must not forget, as changes that are appended and read again in their order.
 
-use domain::bitcoin::{
-    BlockHash, OutPoint, Transaction, TxOut, Txid, Witness, consensus, hashes::Hash,
-};
+use domain::bitcoin::{BlockHash, OutPoint, Transaction, TxOut, Txid, Witness, consensus, hashes::Hash};
 use minicbor::{Decode, Encode, bytes::ByteArray, bytes::ByteVec};
 
 use super::super::{Confirmed, TurnId, guard::Share};
@@ -132,7 +130,6 @@ pub(super) fn outpoint(bytes: &ByteVec) -> Option<OutPoint> {
 
 pub(super) fn confirmed(output: &ByteVec, height: u32, block: &ByteArray<32>) -> Option<Confirmed> {
     let output: TxOut = consensus::deserialize(output).ok()?;
-    let output = TxOut { value: output.value, script_pubkey: output.script_pubkey };
     Some(Confirmed { output, height, block: block_of(block) })
 }
 

@@ -47,12 +47,13 @@ impl Member {
         self.finish(attempt);
     }
 
-    /// Whether every coin that T spends is confirmed as far as it is known, and unspent by anything else.
+    /// Whether every coin that T spends is confirmed as far as it is known, and no block spends it otherwise. What was
+    /// only relayed decides nothing: a rival that can never be in a block must not stop the others.
     pub(super) fn has_coins(&self, attempt: &Attempt) -> bool {
         attempt.step.transaction.transaction.input.iter().all(|input| {
             let spend = self.spends.get(&input.previous_output);
             self.evidence.coins.contains_key(&input.previous_output)
-                && spend.is_none_or(|(by, _)| *by == attempt.txid)
+                && spend.is_none_or(|(by, block)| *by == attempt.txid || block.is_none())
         })
     }
 
