@@ -5,11 +5,14 @@ import { en } from '../src/lib/i18n/en';
 import { nl } from '../src/lib/i18n/nl';
 import { setLocale, t } from '../src/lib/i18n/index.svelte';
 
+/** Something to show, and something whose every part that a message may name is that. */
+const SHOWN = Object.assign(new String('X'), { percent: 'X', sat: 'X', payees: 'X' });
+
 /** Every message of a table by its path, functions called with something to show. */
 function flat(table: object, path = ''): [string, string][] {
   return Object.entries(table).flatMap(([name, value]: [string, unknown]) => {
     const here = `${path}${name}`;
-    if (typeof value === 'function') return [[here, String(value('X', 'Y', 'Z'))]];
+    if (typeof value === 'function') return [[here, String(value(SHOWN, 'Y', 'Z'))]];
     if (typeof value === 'object' && value !== null) return flat(value, `${here}.`);
     return [[here, String(value)]];
   });

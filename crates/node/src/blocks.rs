@@ -194,7 +194,8 @@ pub(crate) async fn enforce(node: &Arc<Inner>) -> Result<(), ApiError> {
 async fn queued(node: &Arc<Inner>, wished: &BTreeSet<BlockEntry>) -> Result<BTreeSet<ReleaseId>, ApiError> {
     let mut named = BTreeSet::new();
     for release in node.queued().await {
-        let author = node.store.release(&release).await?.map(|details| BlockEntry::Author(details.row.artist_id));
+        let author =
+            node.store.release(&release).await?.map(|details| BlockEntry::Author(details.row.artist_id));
         if [Some(BlockEntry::Release(release)), author].iter().flatten().any(|entry| wished.contains(entry)) {
             named.insert(release);
         }

@@ -71,7 +71,8 @@ pub(crate) fn likeliest<'a>(pictures: impl Iterator<Item = &'a Path> + Clone) ->
 pub(crate) fn cover(bytes: Bytes) -> Result<Cover, ApiError> {
     let image = decode(&bytes)?;
     let accent = accent(&image.thumbnail(SAMPLE, SAMPLE).to_rgb8());
-    let bytes = if bytes.len() as u64 > MAX_ASSET || shown(&bytes).is_err() { smaller(&image)? } else { bytes };
+    let bytes =
+        if bytes.len() as u64 > MAX_ASSET || shown(&bytes).is_err() { smaller(&image)? } else { bytes };
     Ok(Cover { bytes, accent })
 }
 
@@ -85,7 +86,11 @@ pub(crate) fn shown(bytes: &[u8]) -> Result<(), ApiError> {
     if let Some((right, bottom)) = first_frame(bytes) {
         (width, height) = (width.max(right), height.max(bottom));
     }
-    if width.max(height) > MAX_SHOWN { Err(too_large(format_args!("{width} x {height} pixels"))) } else { Ok(()) }
+    if width.max(height) > MAX_SHOWN {
+        Err(too_large(format_args!("{width} x {height} pixels")))
+    } else {
+        Ok(())
+    }
 }
 
 /// Makes a picture as lists show it.
@@ -132,8 +137,8 @@ fn first_frame(bytes: &[u8]) -> Option<(u32, u32)> {
                 at += 1;
             }
             [0x2c, l0, l1, t0, t1, w0, w1, h0, h1, ..] => {
-                let [left, top, width, height] =
-                    [[*l0, *l1], [*t0, *t1], [*w0, *w1], [*h0, *h1]].map(|pair| u32::from(u16::from_le_bytes(pair)));
+                let [left, top, width, height] = [[*l0, *l1], [*t0, *t1], [*w0, *w1], [*h0, *h1]]
+                    .map(|pair| u32::from(u16::from_le_bytes(pair)));
                 return Some((left + width, top + height));
             }
             _ => return None,
@@ -270,7 +275,9 @@ mod tests {
     fn a_gif_is_as_large_as_its_first_frame() {
         // A screen of one pixel with two colours, a comment, and a frame that is much wider.
         let gif = |width: u16| {
-            let mut bytes = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\0\0\0\xff\xff\xff\x21\xfe\x02hi\x00\x2c\0\0\0\0".to_vec();
+            let mut bytes =
+                b"GIF89a\x01\x00\x01\x00\x80\x00\x00\0\0\0\xff\xff\xff\x21\xfe\x02hi\x00\x2c\0\0\0\0"
+                    .to_vec();
             bytes.extend([width.to_le_bytes(), 1_u16.to_le_bytes()].concat());
             bytes.extend(b"\x00\x02\x02\x44\x01\x00\x3b");
             bytes

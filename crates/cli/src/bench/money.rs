@@ -83,7 +83,7 @@ pub(super) async fn run(rows: &mut Rows) -> Result<(), Failure> {
 
 async fn waterfall(rows: &mut Rows) -> Result<(), Failure> {
     let earned = spawn_blocking(|| Earned::new(PAYMENTS, NOTES)).await.map_err(|_| failed("a world"))?;
-    let taken = block_in_place(|| (0..WATERFALLS).map(|_| time(|| drop(earned.audit())).0).collect());
+    let taken = block_in_place(|| (0..WATERFALLS).map(|_| time(|| earned.audit()).0).collect());
     let method = format!(
         "one offer, {NOTES} notes, {PAYMENTS} payments to the artist, all read before: who is owed what, as the audit's JSON"
     );
@@ -229,14 +229,13 @@ async fn large(
 fn beside(rows: &mut Rows, bitcoind: &Bitcoind, bdk: &mut Plain, before: u32) -> Result<(), Failure> {
     let of = "bdk_wallet alone, 10,000 transactions";
     let alone = "in memory, without network, disk and interface";
-    let taken = (0..LOOKS).map(|_| time(|| drop(bdk.page(PAGE as usize))).0).collect();
+    let taken = (0..LOOKS).map(|_| time(|| bdk.page(PAGE as usize)).0).collect();
     rows.add(
         figure(&format!("newest {PAGE} transactions, {of}"), format!("{LOOKS} times, {alone}"), "-"),
         taken,
     )?;
     let (to, amount) = (nobody(1), Amount::from_sat(5 * PART));
-    let taken =
-        (0..LOOKS).map(|_| time(|| drop(bdk.prepare(&to, amount, FeeRate::BROADCAST_MIN))).0).collect();
+    let taken = (0..LOOKS).map(|_| time(|| bdk.prepare(&to, amount, FeeRate::BROADCAST_MIN)).0).collect();
     rows.add(figure(&format!("payment prepared, {of}"), format!("{LOOKS} times, {alone}"), "-"), taken)?;
     let taken = follow(bdk, bitcoind, before + 1);
     let method = format!("{} blocks that were fetched before, to the balance, {alone}", taken.len());

@@ -380,6 +380,7 @@ export const moneyFailures: Record<string, readonly [what: string, remedy?: stri
   offer_full: ['The goal is reached.', 'What came now would only be given back.'],
   amount_above_goal: ['That is more than the goal still lacks.', 'Invest less.'],
   payee_self: ['That would be paid to yourself.'],
+  payment_superseded: ['This tip was paid by a payment that this wallet has not seen yet.', 'Wait until it has; nothing is paid twice.'],
   payout_pending: ['A payout still waits for a block.', 'Pay out again once it is in one.'],
   artist_not_payable: ['This artist cannot be paid yet.', 'They need a wallet first.'],
   income_birthday_ahead: ['Your node is behind this artist’s wallet.', 'Wait until it has the newest block.'],

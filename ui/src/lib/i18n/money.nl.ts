@@ -381,6 +381,7 @@ export const moneyFailures: typeof english = {
   offer_full: ['Het doel is gehaald.', 'Wat nu komt zou alleen worden teruggegeven.'],
   amount_above_goal: ['Dat is meer dan er nog aan het doel ontbreekt.', 'Investeer minder.'],
   payee_self: ['Dat zou je aan jezelf betalen.'],
+  payment_superseded: ['Deze fooi is betaald met een betaling die deze portemonnee nog niet heeft gezien.', 'Wacht tot dat zo is; er wordt niets twee keer betaald.'],
   payout_pending: ['Een uitbetaling wacht nog op een blok.', 'Betaal weer uit als ze erin staat.'],
   artist_not_payable: ['Deze artiest kan nog niet worden betaald.', 'Eerst is een portemonnee nodig.'],
   income_birthday_ahead: ['Je node loopt achter op de portemonnee van deze artiest.', 'Wacht tot het nieuwste blok er is.'],

@@ -8,7 +8,7 @@ use treasury::{paying::Audit, wallet::Chain as Keys};
 use super::*;
 use crate::{
     Api, Config, Node, NodeHandle, Settings,
-    api::{Request, WalletCommand},
+    api::{ProfileEdit, Request, WalletCommand},
     money::income,
 };
 
@@ -39,7 +39,8 @@ impl Artist {
         let passphrase = "correct horse battery staple".to_owned();
         let create = WalletCommand::Create { passphrase, words_passphrase: None, words: Some(12) };
         artist.node.call(Request::Wallet(create)).await.unwrap();
-        crate::money::publish_income(&artist.node.inner).await.unwrap();
+        let profile = ProfileEdit { name: Some("Ada".to_owned()), ..ProfileEdit::default() };
+        artist.node.call(Request::ProfileSet(profile)).await.unwrap();
         artist
     }
 
@@ -56,7 +57,7 @@ impl Artist {
     /// Pays the artist and mines that.
     async fn earn(&mut self) {
         let book = records::book(&self.node.inner, self.node.id()).await.unwrap();
-        let script = income::draw(&book, Keys::Income).unwrap();
+        let script = income::draw(&self.node.inner, &book, Keys::Income).await.unwrap();
         self.purse.pay(&self.bitcoind, &script, Amount::from_sat(TIP));
         self.bitcoind.mine(1);
     }

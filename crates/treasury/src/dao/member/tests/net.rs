@@ -206,7 +206,8 @@ impl Net {
         if !it.online || it.member.is_none() {
             return;
         }
-        for record in self.records[it.records..].to_vec() {
+        for at in it.records..self.records.len() {
+            let record = self.records[at].clone();
             self.nodes[node].held.push(record.clone());
             self.input(node, Input::Record(Box::new(record)));
         }
