@@ -3,7 +3,7 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -101,7 +101,7 @@ fn back_up(daemon: &Daemon) -> PathBuf {
 }
 
 /// A fresh data folder with the wallet of a backup.
-fn restored(backup: &PathBuf, bitcoind: &Bitcoind, friends: &[&Daemon]) -> Daemon {
+fn restored(backup: &Path, bitcoind: &Bitcoind, friends: &[&Daemon]) -> Daemon {
     let daemon = daemon(bitcoind, friends);
     let pass = passphrase(daemon.folder());
     daemon.run(&["wallet", "restore", "--backup", arg(backup), "--passphrase-file", arg(&pass)]);
@@ -240,9 +240,9 @@ fn rehearsals_with_wrong_words_get_slower() {
     let alice = daemon(&bitcoind, &[]);
     let words = file(alice.folder(), "words", &create(&alice));
     let wrong = file(alice.folder(), "wrong", &format!("{}about", "abandon ".repeat(11)));
-    let drill = |words: &PathBuf| alice.folder().output(&["wallet", "drill", "--words-file", arg(words)]);
+    let drill = |words: &Path| alice.folder().output(&["wallet", "drill", "--words-file", arg(words)]);
     let restores =
-        |words: &PathBuf| serde_json::from_slice::<Value>(&drill(words).stdout).unwrap()["restores"].clone();
+        |words: &Path| serde_json::from_slice::<Value>(&drill(words).stdout).unwrap()["restores"].clone();
     // Right ones make up for wrong ones.
     for _ in 0..2 {
         assert_eq!(
