@@ -44,10 +44,11 @@ impl Watched {
         Self { chain, events, config, folder }
     }
 
-    /// Ends it and begins another with the same folder.
-    fn again(self) -> Self {
+    /// Ends it and begins another with the same folder, to which one at a time writes.
+    async fn again(self) -> Self {
         let Self { chain, events, config, folder } = self;
-        drop((chain, events));
+        drop(events);
+        chain.ended().await;
         Self::with(config, folder)
     }
 
@@ -265,7 +266,7 @@ async fn a_restart_goes_on_where_the_wallet_was_across_a_reorganisation() {
     assert_eq!(known.len(), 2);
 
     node.reorganise(1);
-    let mut watched = watched.again();
+    let mut watched = watched.again().await;
     watched.chain.watch(vec![script(1)], Since::Known(known.clone())).await.unwrap();
     let picture = Picture::of(&watched.until_synced(node.tip()).await);
     assert_eq!(picture.chain, [node.block_id(known[1].height), node.tip()]);
@@ -467,7 +468,7 @@ async fn a_chain_that_began_anew_is_learnt_anew() {
     let other = Bitcoind::start();
     other.mine(10);
     watched.config.peers = vec![other.peer()];
-    let mut watched = watched.again();
+    let mut watched = watched.again().await;
     watched.chain.watch(vec![script(1)], Since::Height(0)).await.unwrap();
     let picture = Picture::of(&watched.until_synced(other.tip()).await);
     assert_eq!(picture.tip(), other.tip());

@@ -24,14 +24,17 @@ const SAME: Record<string, string> = {
 };
 const LIKE = new Map(Object.entries(SAME).flatMap(([said, codes]) => codes.split(' ').map((code) => [code, said] as const)));
 
+/** Under what name the words for a code stand: its own, or else one that it shares. */
+const name = (code: string) => (code in t.failures ? code : (LIKE.get(code) ?? code));
+
 /** Whether we have words of our own for a code. */
 export function isKnown(code: string): boolean {
-  return (LIKE.get(code) ?? code) in t.failures;
+  return name(code) in t.failures;
 }
 
 /** An error in words: by its code where we have our own, else in the node's. */
 export function words({ code, message }: { code: string; message: string }): Words {
-  const known = t.failures[(LIKE.get(code) ?? code) as keyof Messages['failures']];
+  const known = t.failures[name(code) as keyof Messages['failures']];
   if (!known) return { what: message || t.unknownFailure(code) };
   const [what, remedy] = known;
   return remedy ? { what, remedy } : { what };
