@@ -136,9 +136,12 @@ impl Bitcoind {
     /// Drops every connection and takes no new one, until `true` is given.
     ///
     /// # Panics
-    /// When the node is gone.
+    /// When the node is gone, or its connections stay.
     pub fn network(&self, active: bool) {
         self.rpc("setnetworkactive", json!([active]));
+        if !active {
+            wait_until("connections to end", || self.rpc("getconnectioncount", json!([])) == 0);
+        }
     }
 
     /// Mines blocks that pay nobody, with what the mempool holds.
