@@ -1,6 +1,9 @@
 //! What a node knows of records and of the chain, by which it judges a turn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use domain::{
     PeerId, Record, RecordError, SlotId,
@@ -10,7 +13,7 @@ use domain::{
     },
 };
 
-use super::Payback;
+use super::{Payback, Turn};
 
 /// What a node knows of records and of the chain. What it lacks makes a turn be refused until it has arrived.
 #[derive(Clone, Debug)]
@@ -28,7 +31,7 @@ pub struct Evidence {
     /// Proposals by their id, each with its author.
     pub proposals: BTreeMap<ProposalId, (PeerId, Proposal)>,
     /// Who voted for a proposal.
-    pub yes: BTreeMap<ProposalId, BTreeSet<PeerId>>,
+    pub yes: BTreeMap<ProposalId, Arc<BTreeSet<PeerId>>>,
     /// Who vouches, and for whom.
     pub vouches: BTreeSet<(PeerId, PeerId)>,
     /// Who leaves, and what join that ends.
@@ -94,7 +97,7 @@ impl Evidence {
             }
             id::BALLOT => match record.read::<Ballot>()? {
                 Some(ballot) if ballot.choice == Choice::Yes => {
-                    self.yes.entry(ballot.proposal).or_default().insert(author);
+                    Arc::make_mut(self.yes.entry(ballot.proposal).or_default()).insert(author);
                 }
                 _ => {}
             },
@@ -114,5 +117,30 @@ impl Evidence {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Says whether everything is here that a turn names: the height of the chain, the joins, proposals and votes, the coins.
+    pub(super) fn covers(&self, turn: &Turn) -> bool {
+        let votes = |approval: &super::Approval| {
+            let cast = self.yes.get(&approval.proposal).map_or(0, |cast| cast.len());
+            self.proposals.contains_key(&approval.proposal) && cast >= approval.yes.places().count()
+        };
+        let joins = |join: &JoinId| {
+            let join = self.joins.get(join);
+            join.is_some_and(|(_, join)| {
+                join.inputs.iter().all(|input| self.coins.contains_key(&input.outpoint))
+            })
+        };
+        let vouches = |promotion: &super::Promotion| {
+            let member = promotion.member;
+            promotion.vouchers.iter().all(|voucher| self.vouches.contains(&(*voucher, member)))
+        };
+        let height = self.lowest_height.unwrap_or(0)..=self.tip;
+        height.contains(&turn.height)
+            && self.highest_rate.is_none_or(|highest| turn.fee_rate() <= highest)
+            && turn.approvals.iter().all(votes)
+            && turn.joins.iter().all(joins)
+            && turn.counted.iter().all(vouches)
+            && turn.merges.iter().all(|merge| self.coins.contains_key(&merge.outpoint))
     }
 }

@@ -20,7 +20,7 @@ mod taproot;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use domain::{
     Network,
@@ -76,28 +76,28 @@ pub enum Path {
     Script,
 }
 
-/// What guards one coin.
+/// What guards one coin. Copies share what they are made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
     construction: Construction,
     /// Ascending.
-    keys: Vec<XOnlyPublicKey>,
+    keys: Arc<[XOnlyPublicKey]>,
     threshold: usize,
     lock: Lock,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Lock {
-    Taproot(Box<Taproot>, KeyPath),
-    SortedMulti(SortedMulti),
+    Taproot(Arc<Taproot>, KeyPath),
+    SortedMulti(Arc<SortedMulti>),
 }
 
 /// Who can spend by taproot's key path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum KeyPath {
     Nobody,
-    MuSig2(Box<MuSig2>),
-    Frost(Box<Frost>),
+    MuSig2(Arc<MuSig2>),
+    Frost(Arc<Frost>),
 }
 
 impl Construction {
@@ -156,17 +156,17 @@ impl Guard {
         let lock = match construction {
             Construction::MultiA => {
                 let taproot = Taproot::new(nums::internal_key(&keys), &keys, threshold);
-                Lock::Taproot(Box::new(taproot), KeyPath::Nobody)
+                Lock::Taproot(Arc::new(taproot), KeyPath::Nobody)
             }
             Construction::MuSig2 => {
                 let taproot = Taproot::new(musig2::aggregate(&keys), &keys, threshold);
                 let musig = MuSig2::new(&keys, taproot.root());
-                Lock::Taproot(Box::new(taproot), KeyPath::MuSig2(Box::new(musig)))
+                Lock::Taproot(Arc::new(taproot), KeyPath::MuSig2(Arc::new(musig)))
             }
-            Construction::SortedMulti => Lock::SortedMulti(SortedMulti::new(&keys, threshold)),
+            Construction::SortedMulti => Lock::SortedMulti(Arc::new(SortedMulti::new(&keys, threshold))),
             Construction::Frost => return Err(GuardError::Group),
         };
-        Ok(Self { construction, keys, threshold, lock })
+        Ok(Self { construction, keys: keys.into(), threshold, lock })
     }
 
     /// Makes the guard of a FROST group.
@@ -184,8 +184,8 @@ impl Guard {
         }
         let taproot = Taproot::new(group.key()?, &keys, threshold);
         let frost = Frost::new(&keys, group, taproot.root());
-        let lock = Lock::Taproot(Box::new(taproot), KeyPath::Frost(Box::new(frost)));
-        Ok(Self { construction: Construction::Frost, keys, threshold, lock })
+        let lock = Lock::Taproot(Arc::new(taproot), KeyPath::Frost(Arc::new(frost)));
+        Ok(Self { construction: Construction::Frost, keys: keys.into(), threshold, lock })
     }
 
     /// Returns the construction.

@@ -23,6 +23,7 @@ mod follow;
 mod joiner;
 mod message;
 mod release;
+mod shared;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 use domain::{
@@ -40,10 +42,11 @@ use domain::{
     kinds::{Charter, Choice, DaoId, JoinId, Note, NoteId, ProposalId, id},
 };
 
-use super::{Confirmed, Evidence, Payback, Refusal, State, Turn, TurnId};
+use super::{Confirmed, Evidence, Payback, Refusal, State, Step, Turn, TurnId};
 
 pub use change_set::{ChangeSet, ChangeSetError};
 pub use message::{MAX_MESSAGE, MAX_SIGNATURE_MESSAGE, MAX_SMALL_MESSAGE};
+pub use shared::Shared;
 
 use attempt::Attempt;
 use change_set::Change;
@@ -95,6 +98,8 @@ pub struct Config {
 pub enum Input {
     /// A record of the DAO, checked by whoever stores it.
     Record(Box<Record>),
+    /// Many members' ballots on one proposal at once, from records that were checked.
+    Tally(Tally),
     /// Bytes of another member, whom the transport vouches for.
     Message {
         /// Whose.
@@ -147,6 +152,17 @@ pub enum Input {
     Command(Command),
     /// The time that [`Output::SetTimer`] named has come.
     Timer,
+}
+
+/// Ballots on one proposal. Members in one process can have the same ones.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// On what.
+    pub proposal: ProposalId,
+    /// What each said first.
+    pub first: Arc<BTreeMap<PeerId, Choice>>,
+    /// Who ever said yes.
+    pub yes: Arc<BTreeSet<PeerId>>,
 }
 
 /// A block of the chain.
@@ -326,12 +342,12 @@ pub struct Member {
     config: Config,
     key: Option<Keypair>,
     evidence: Evidence,
-    ballots: BTreeMap<(ProposalId, PeerId), Choice>,
+    ballots: BTreeMap<ProposalId, Arc<BTreeMap<PeerId, Choice>>>,
     following: Option<PeerId>,
     notes: BTreeSet<NoteId>,
     tip: Option<Block>,
     /// The state before the first link.
-    base: State,
+    base: Base,
     /// The turns since then, as far as they can be undone.
     links: Vec<Link>,
     /// Turns that are known, with whoever sent them.
@@ -361,6 +377,13 @@ pub struct Member {
     timer: Option<u64>,
     changes: Vec<Change>,
     out: Vec<Output>,
+    shared: Option<Arc<Shared>>,
+}
+
+/// The state that is never undone.
+enum Base {
+    Given(Arc<State>),
+    After(Arc<Step>),
 }
 
 /// A turn whose transaction is in a block.
@@ -392,7 +415,7 @@ impl Member {
             following: None,
             notes: BTreeSet::new(),
             tip: None,
-            base,
+            base: Base::Given(Arc::new(base)),
             links: Vec::new(),
             turns: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -415,15 +438,46 @@ impl Member {
             timer: None,
             changes: Vec::new(),
             out: Vec::new(),
+            shared: None,
         };
         stored.into_iter().flat_map(|set| set.0).for_each(|change| member.load(change));
         Ok(member)
     }
 
+    /// Begins after the last turn of a state that was computed from its turns and whose coin is confirmed.
+    ///
+    /// # Errors
+    /// A charter that cannot be kept.
+    pub fn resume(
+        config: Config,
+        state: Arc<State>,
+        coin: Option<Confirmed>,
+        now: u64,
+    ) -> Result<Self, Refusal> {
+        let mut member = Self::new(config, [], now)?;
+        if let (Some(pooled), Some(coin)) = (state.coin, coin) {
+            member.evidence.coins.insert(pooled.outpoint, coin.clone());
+            member.watch(pooled.outpoint, coin.output, coin.height);
+        }
+        member.base = Base::Given(state);
+        Ok(member)
+    }
+
+    /// Has it share with others in this process what each would compute alike: the steps of turns, and which signatures
+    /// are valid. What it lacks the records or coins for it still does not know.
+    pub fn share(&mut self, shared: Arc<Shared>) {
+        self.shared = Some(shared);
+    }
+
     /// Takes what happens at a time in milliseconds; returns what is to be done, in this order.
     pub fn handle(&mut self, input: Input, now: u64) -> Vec<Output> {
+        self.handle_all([input], now)
+    }
+
+    /// Takes what happens at once.
+    pub fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>, now: u64) -> Vec<Output> {
         self.now = self.now.max(now);
-        self.take(input);
+        inputs.into_iter().for_each(|input| self.take(input));
         self.go_on();
         std::mem::take(&mut self.out)
     }
@@ -431,7 +485,7 @@ impl Member {
     /// Returns what the DAO is after the last turn in a block.
     pub fn state(&self) -> &State {
         let last = self.links.last().and_then(|link| self.attempts.get(&link.turn));
-        last.map_or(&self.base, |attempt| &attempt.step.state)
+        last.map_or_else(|| self.base.state(), |attempt| &attempt.step.state)
     }
 
     /// Returns what is known of records and the chain.
@@ -475,6 +529,7 @@ impl Member {
     fn take(&mut self, input: Input) {
         match input {
             Input::Record(record) => self.take_record(&record),
+            Input::Tally(tally) => self.take_tally(tally),
             Input::Message { from, bytes } => self.take_message(from, &bytes),
             Input::Tip(block) => self.take_tip(block),
             Input::Block(block) => self.take_block(block),
@@ -567,6 +622,15 @@ impl Member {
 
     fn height(&self) -> u32 {
         self.evidence.tip
+    }
+}
+
+impl Base {
+    fn state(&self) -> &State {
+        match self {
+            Self::Given(state) => state,
+            Self::After(step) => &step.state,
+        }
     }
 }
 

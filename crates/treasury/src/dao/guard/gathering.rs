@@ -75,9 +75,14 @@ impl Gathering {
             return Ok(false);
         }
         self.guard.verify(&self.message, &key, &share)?;
+        Ok(self.add_verified(key, share))
+    }
+
+    /// Takes a share that was verified as this key's of this message; says whether it is the key's first.
+    pub(in crate::dao) fn add_verified(&mut self, key: XOnlyPublicKey, share: Share) -> bool {
         let first = !self.held.contains_key(&key);
         self.held.entry(key).or_insert(share);
-        Ok(first)
+        first
     }
 
     /// Returns the shares that are held, by key.

@@ -1,6 +1,6 @@
 //! One attempt at the next transaction: what it is, and which signatures are here.
 
-use std::{collections::BTreeMap, slice};
+use std::{collections::BTreeMap, slice, sync::Arc};
 
 use domain::{
     PeerId,
@@ -21,9 +21,10 @@ use super::{
 use crate::paying::id_of;
 
 /// A turn that follows the last one, with its signatures.
+#[derive(Clone)]
 pub(super) struct Attempt {
     pub turn: Turn,
-    pub step: Box<Step>,
+    pub step: Arc<Step>,
     pub txid: Txid,
     /// Signatures of the refund's nodes.
     refund: Vec<Gathering>,
@@ -71,7 +72,7 @@ impl Attempt {
             }
         }
         let txid = unsigned.transaction.compute_txid();
-        let step = Box::new(step);
+        let step = Arc::new(step);
         let (finished, sent) = (None, None);
         let (safe, asked, released, failed, stale) = (step.refund.is_none(), false, false, false, false);
         Ok(Self {
@@ -130,13 +131,23 @@ impl Attempt {
         }
     }
 
-    /// Takes a share; says whether it is new. A part or holder that is not there is malformed.
-    pub(super) fn take(&mut self, part: Part, holder: u16, share: Share) -> Result<bool, GuardError> {
+    /// Takes a share; says whether it is new. A part or holder that is not there is malformed. A share `is_valid` where
+    /// it was verified before.
+    pub(super) fn take(
+        &mut self,
+        part: Part,
+        holder: u16,
+        share: Share,
+        is_valid: bool,
+    ) -> Result<bool, GuardError> {
         let key = self.guard(part).and_then(|guard| guard.keys().get(usize::from(holder)).copied());
         let (Some(key), Some(gathering)) = (key, self.gathering(part)) else {
             return Err(GuardError::Malformed("part of this turn"));
         };
-        gathering.add(key, share)
+        match is_valid {
+            true => Ok(gathering.add_verified(key, share)),
+            false => gathering.add(key, share),
+        }
     }
 
     /// Takes the witness of a joiner's input; says whether it is new, or that it is wrong.

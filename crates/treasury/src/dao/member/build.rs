@@ -1,6 +1,6 @@
 //! Who builds the next turn, and of what.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{
     PeerId, Record,
@@ -10,7 +10,7 @@ use domain::{
 
 use super::{
     super::{Evidence, Scope, Step, Turn},
-    Attempt, BATCH_DELAY, BUILDER_TIMEOUT, CAREFUL, Event, Member, Output,
+    Attempt, BATCH_DELAY, BUILDER_TIMEOUT, CAREFUL, Event, Member, Output, Tally,
     message::Message,
 };
 
@@ -118,7 +118,8 @@ impl Member {
     pub(super) fn take_ballot(&mut self, record: &Record) -> bool {
         let Ok(Some(ballot)) = record.read::<Ballot>() else { return false };
         let (proposal, member) = (ballot.proposal, record.author);
-        let first = *self.ballots.entry((proposal, member)).or_insert(ballot.choice);
+        let cast = Arc::make_mut(self.ballots.entry(proposal).or_default());
+        let first = *cast.entry(member).or_insert(ballot.choice);
         if first != ballot.choice {
             self.event(Event::VotedTwice { member, proposal });
         }
@@ -128,6 +129,28 @@ impl Member {
         true
     }
 
+    /// Takes many members' ballots at once, as [`Self::take_ballot`] takes one.
+    pub(super) fn take_tally(&mut self, tally: Tally) {
+        let Tally { proposal, first, yes } = tally;
+        let leader = self.following.and_then(|leader| Some((leader, *first.get(&leader)?)));
+        let cast = self.ballots.entry(proposal).or_default();
+        if cast.is_empty() {
+            *cast = first;
+        } else {
+            let cast = Arc::make_mut(cast);
+            first.iter().for_each(|(member, choice)| _ = cast.entry(*member).or_insert(*choice));
+        }
+        let known = self.evidence.yes.entry(proposal).or_default();
+        if known.is_empty() {
+            *known = yes;
+        } else {
+            Arc::make_mut(known).extend(yes.iter().copied());
+        }
+        leader.into_iter().for_each(|(_, choice)| self.follow_vote(proposal, choice));
+        self.dirty = true;
+        self.need();
+    }
+
     pub(super) fn take_delegation(&mut self, record: &Record) -> bool {
         let Ok(delegation) = record.read::<Delegation>() else { return false };
         if record.author != self.config.me {
@@ -135,14 +158,15 @@ impl Member {
         }
         self.following = delegation.filter(|it| it.dao == self.config.dao).and_then(|it| it.to);
         let Some(leader) = self.following else { return true };
-        let votes: Vec<_> = self.ballots.iter().filter(|((_, member), _)| *member == leader).collect();
-        let votes: Vec<_> = votes.into_iter().map(|((proposal, _), choice)| (*proposal, *choice)).collect();
+        let votes = self.ballots.iter().filter_map(|(proposal, cast)| Some((*proposal, *cast.get(&leader)?)));
+        let votes: Vec<_> = votes.collect();
         votes.into_iter().for_each(|(proposal, choice)| self.follow_vote(proposal, choice));
         true
     }
 
     fn follow_vote(&mut self, proposal: ProposalId, choice: Choice) {
-        if !self.ballots.contains_key(&(proposal, self.config.me)) {
+        let cast = self.ballots.get(&proposal);
+        if !cast.is_some_and(|cast| cast.contains_key(&self.config.me)) {
             self.out.push(Output::Vote { proposal, choice });
         }
     }

@@ -10,7 +10,7 @@ use domain::{
 
 use super::{
     super::{Confirmed, Refusal, Step, Turn, TurnId},
-    Attempt, BACKOFF, Block, Change, Event, FINAL, Fetch, Link, MAX_ATTEMPTS, Member, Output,
+    Attempt, BACKOFF, Base, Block, Change, Event, FINAL, Fetch, Link, MAX_ATTEMPTS, Member, Output,
     change_set::{block_of, confirmed, outpoint, txid_of},
 };
 
@@ -191,9 +191,9 @@ impl Member {
             |link: &Link| link.block.height.saturating_add(FINAL) <= self.evidence.tip.saturating_add(1);
         while self.links.len() > 1 && self.links.get(1).is_some_and(is_final) {
             let link = self.links.remove(0);
-            let before = self.base.turn();
+            let before = self.base.state().turn();
             if let Some(attempt) = self.attempts.remove(&link.turn) {
-                self.base = attempt.step.state;
+                self.base = Base::After(attempt.step);
             }
             self.attempts.retain(|_, attempt| attempt.turn.previous != before);
             self.turns.retain(|id, (_, turn)| *id == link.turn || turn.previous != before);
@@ -229,6 +229,11 @@ impl Member {
         };
         let turns: Vec<Turn> = self.turns.iter().filter(new).map(|(_, (_, turn))| turn.clone()).collect();
         for turn in turns {
+            let known = self.shared.as_ref().filter(|_| self.evidence.covers(&turn));
+            if let Some(attempt) = known.and_then(|shared| shared.attempt(&turn.id(), self.now)) {
+                self.open_attempt(attempt);
+                continue;
+            }
             match self.state().advance(&turn, &self.evidence) {
                 Ok(step) => self.accept(turn, step),
                 Err(refusal) => self.refuse(&turn, &refusal),
@@ -271,11 +276,18 @@ impl Member {
 
     /// Takes a turn that is right: from now on its signatures are gathered.
     pub(super) fn accept(&mut self, turn: Turn, step: Step) {
+        let Ok(attempt) = Attempt::open(turn, step, self.now) else { return };
+        if let Some(shared) = &self.shared {
+            shared.keep_attempt(&attempt);
+        }
+        self.open_attempt(attempt);
+    }
+
+    fn open_attempt(&mut self, mut attempt: Attempt) {
         if !self.make_room() {
             return;
         }
-        let id = turn.id();
-        let Ok(mut attempt) = Attempt::open(turn, step, self.now) else { return };
+        let id = attempt.id();
         self.changes.push(Change::Turn(attempt.turn.encode().into()));
         self.watch_inputs(&attempt);
         self.restore(&mut attempt);
@@ -314,7 +326,7 @@ impl Member {
         }
     }
 
-    fn watch(&mut self, outpoint: OutPoint, output: TxOut, from: u32) {
+    pub(super) fn watch(&mut self, outpoint: OutPoint, output: TxOut, from: u32) {
         if self.watched.insert(outpoint) {
             self.out.push(Output::Watch { outpoint, script: output.script_pubkey, from });
         }

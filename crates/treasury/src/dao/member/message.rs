@@ -52,7 +52,7 @@ pub(super) struct PartShare {
 }
 
 /// What a share signs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub(super) enum Part {
     /// An input of T.
     #[n(0)]

@@ -70,8 +70,12 @@ impl Member {
             return self.keep_early(from, turn, Message::Share(share));
         };
         let before = attempt.signed().0;
-        let taken = attempt.take(share.part, share.holder, Share::from_bytes(*share.share));
+        let is_valid = self.shared.as_ref().is_some_and(|shared| shared.knows(&share));
+        let taken = attempt.take(share.part, share.holder, Share::from_bytes(*share.share), is_valid);
         let (signed, needed) = attempt.signed();
+        if let Some(shared) = self.shared.as_ref().filter(|_| taken.is_ok() && !is_valid) {
+            shared.keep(&share);
+        }
         match taken {
             Ok(_) if signed > before => {
                 self.event(super::Event::Signing { turn: share.turn, signed, needed });
@@ -250,17 +254,22 @@ impl Member {
 
     /// Whom to ask this time: everybody in turn, each member beginning elsewhere.
     fn partner(&self) -> Option<PeerId> {
-        let members = self.state().members().map(|(peer, _)| *peer);
+        let me = &self.config.me;
+        let bytes = [&me.as_bytes()[..], &self.round.to_le_bytes()].concat();
+        let hash = blake3::hash(&bytes);
+        let number = u64::from_le_bytes(*hash.as_bytes().first_chunk()?);
         let joiners = self.evidence.joins.values().map(|(author, _)| *author);
         let joiners = joiners.filter(|_| self.state().is_unfounded());
         let mine = self.open().flat_map(Attempt::joiners);
-        let all: BTreeSet<PeerId> = members.chain(joiners).chain(mine).chain([self.config.creator]).collect();
-        let others: Vec<&PeerId> = all.iter().filter(|peer| **peer != self.config.me).collect();
-        let bytes = [&self.config.me.as_bytes()[..], &self.round.to_le_bytes()].concat();
-        let hash = blake3::hash(&bytes);
-        let number = u64::from_le_bytes(*hash.as_bytes().first_chunk()?);
-        let place = usize::try_from(number % u64::try_from(others.len()).ok().filter(|n| *n > 0)?).ok()?;
-        others.get(place).map(|peer| **peer)
+        let is_member = |peer: &PeerId| self.state().member(peer).is_some();
+        let others = joiners.chain(mine).chain([self.config.creator]);
+        let others: BTreeSet<PeerId> = others.filter(|peer| !is_member(peer)).collect();
+        // Nobody is listed twice, and the members, who may be many, are not copied.
+        let members = || self.state().members().map(|(peer, _)| peer).filter(|peer| *peer != me);
+        let others: Vec<&PeerId> = others.iter().filter(|peer| *peer != me).collect();
+        let count = members().count() + others.len();
+        let place = usize::try_from(number % u64::try_from(count).ok().filter(|n| *n > 0)?).ok()?;
+        members().chain(others).nth(place).copied()
     }
 
     pub(super) fn set_timer(&mut self) {
