@@ -283,6 +283,32 @@ pub fn blake3(path: &Path) -> String {
     blake3::hash(&fs::read(path).expect("the file can be read")).to_string()
 }
 
+/// Returns a folder on a disk of so many megabytes. The disk is within a namespace, where the calling test is run again:
+/// outside of it there is nothing left to do, and `None` is returned.
+///
+/// # Panics
+/// When the test fails within the namespace.
+pub fn small_disk(test: &str, megabytes: u32) -> Option<PathBuf> {
+    const INSIDE: &str = "MUSICDAO_TEST_SMALL_DISK";
+    if let Some(disk) = env::var_os(INSIDE) {
+        return Some(disk.into());
+    }
+    if !Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success()) {
+        println!("skipped: no namespaces");
+        return None;
+    }
+    let disk = Folder::new();
+    let script = "mount -t tmpfs -o size=\"$1\" small \"$2\" && shift 2 && exec \"$@\"";
+    let status = Command::new("unshare")
+        .args(["-rm", "sh", "-c", script, "sh", &format!("{megabytes}m"), arg(disk.path())])
+        .arg(env::current_exe().expect("a test is a program"))
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, disk.path())
+        .status();
+    assert!(status.expect("it was there before").success(), "{test} failed on its small disk");
+    None
+}
+
 /// A path as an argument.
 pub fn arg(path: &Path) -> &str {
     path.to_str().expect("the tests' paths are UTF-8")

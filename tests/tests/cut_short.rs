@@ -1,15 +1,11 @@
 //! Payments that are cut short, by a power cut or a full disk: made and recorded, or not made at all.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path};
 
 use chain::testenv::{Bitcoind, Purse};
 use serde_json::Value;
-use tests::{Daemon, Folder, arg, money::*};
+use tests::{Daemon, Folder, arg, money::*, small_disk};
 
 /// Where a process can be made to die.
 const PLACES: [&str; 4] = ["signed", "kept", "published", "sent"];
@@ -129,26 +125,9 @@ fn small_tips_go_together_when_that_is_asked_for() {
 
 #[test]
 fn on_a_full_disk_a_payment_is_made_and_recorded_or_refused() {
-    const INSIDE: &str = "MUSICDAO_TEST_SMALL_DISK";
-    let Some(disk) = env::var_os(INSIDE) else {
-        let refused = |command: &mut Command| !command.status().is_ok_and(|status| status.success());
-        if refused(Command::new("unshare").args(["-rm", "true"])) {
-            println!("skipped: no namespaces");
-            return;
-        }
-        let disk = Folder::new();
-        let script = "mount -t tmpfs -o size=24m small \"$1\" && shift && exec \"$@\"";
-        let status = Command::new("unshare")
-            .args(["-rm", "sh", "-c", script, "sh", arg(disk.path())])
-            .arg(env::current_exe().unwrap())
-            .args(["--exact", "on_a_full_disk_a_payment_is_made_and_recorded_or_refused", "--nocapture"])
-            .env(INSIDE, disk.path())
-            .status()
-            .unwrap();
-        assert!(status.success());
+    let Some(disk) = small_disk("on_a_full_disk_a_payment_is_made_and_recorded_or_refused", 24) else {
         return;
     };
-    let disk = PathBuf::from(disk);
     let bitcoind = Bitcoind::start();
     let mut purse = Purse::fill(&bitcoind, 3);
     let artist = member("Ada", &bitcoind, &mut purse, &[]);

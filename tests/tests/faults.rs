@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use tests::{Daemon, Folder, SONGS, arg, musicdao, song};
+use tests::{Daemon, Folder, SONGS, arg, musicdao, small_disk, song};
 
 #[test]
 fn files_that_cannot_be_published_are_named_with_a_code() {
@@ -163,26 +163,8 @@ fn have(daemon: &Daemon, release: &str) -> u64 {
 
 #[test]
 fn a_full_disk_is_said_so_and_nothing_is_lost() {
-    const INSIDE: &str = "MUSICDAO_TEST_SMALL_DISK";
-    let Some(disk) = env::var_os(INSIDE) else {
-        let refused = |command: &mut Command| !command.status().is_ok_and(|status| status.success());
-        if refused(Command::new("unshare").args(["-rm", "true"])) {
-            println!("skipped: no namespaces");
-            return;
-        }
-        let disk = Folder::new();
-        let script = "mount -t tmpfs -o size=24m small \"$1\" && shift && exec \"$@\"";
-        let status = Command::new("unshare")
-            .args(["-rm", "sh", "-c", script, "sh", arg(disk.path())])
-            .arg(env::current_exe().unwrap())
-            .args(["--exact", "a_full_disk_is_said_so_and_nothing_is_lost", "--nocapture"])
-            .env(INSIDE, disk.path())
-            .status()
-            .unwrap();
-        assert!(status.success());
-        return;
-    };
-    let daemon = Folder::within(Path::new(&disk)).daemon(&[]);
+    let Some(disk) = small_disk("a_full_disk_is_said_so_and_nothing_is_lost", 24) else { return };
+    let daemon = Folder::within(&disk).daemon(&[]);
     let small = song(SONGS[0], "mp3");
     let release = daemon.run(&["publish", arg(&small)])["release_id"].as_str().unwrap().to_owned();
     assert_eq!(daemon.fail(&["publish", arg(&song(SONGS[0], "wav"))]), "disk_full");

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -12,7 +12,7 @@ use domain::{
     kinds::{BlockList, id},
 };
 use serde_json::Value;
-use tests::{Daemon, Folder, SONGS, arg, blake3, musicdao, song};
+use tests::{Daemon, Folder, SONGS, arg, blake3, musicdao, small_disk, song};
 
 /// A second of 8-bit mono PCM in RIFF WAVE whose last samples differ by the name.
 fn quiet(folder: &Folder, name: &str) -> PathBuf {
@@ -256,30 +256,15 @@ fn a_file_of_a_release_under_way_outlives_the_release_that_is_withdrawn() {
 
 #[test]
 fn a_seed_that_met_a_full_disk_goes_on_when_there_is_room() {
-    const INSIDE: &str = "MUSICDAO_TEST_SMALL_DISK";
-    const NAME: &str = "a_seed_that_met_a_full_disk_goes_on_when_there_is_room";
-    let Some(disk) = env::var_os(INSIDE) else {
-        let refused = |command: &mut Command| !command.status().is_ok_and(|status| status.success());
-        if refused(Command::new("unshare").args(["-rm", "true"])) {
-            println!("skipped: no namespaces");
-            return;
-        }
-        let disk = Folder::new();
-        let script = "mount -t tmpfs -o size=96m small \"$1\" && shift && exec \"$@\"";
-        let mut command = Command::new("unshare");
-        command.args(["-rm", "sh", "-c", script, "sh", arg(disk.path())]).arg(env::current_exe().unwrap());
-        command.args(["--exact", NAME, "--nocapture"]).env(INSIDE, disk.path());
-        assert!(command.status().unwrap().success());
-        return;
-    };
+    let Some(disk) = small_disk("a_seed_that_met_a_full_disk_goes_on_when_there_is_room", 96) else { return };
     let artist = Daemon::start(&[]);
     let file = song(SONGS[0], "wav");
     let size = fs::metadata(&file).unwrap().len() as usize;
     let release = publish(&artist, std::slice::from_ref(&file), "Large");
-    let fan = Folder::within(Path::new(&disk)).daemon(&["--peer", &artist.invite()]);
+    let fan = Folder::within(&disk).daemon(&["--peer", &artist.invite()]);
     fan.until_releases(1);
     // Room for half of it.
-    let ballast = Path::new(&disk).join("ballast");
+    let ballast = disk.join("ballast");
     fs::write(&ballast, vec![1_u8; (96 << 20) - size / 2 - (6 << 20)]).unwrap();
     assert_eq!(fan.fail(&["seed", &release]), "disk_full");
     assert_eq!(fan.fail(&["seed", &release]), "disk_full");

@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
-    env, fs,
+    fs,
     path::Path,
     process::{Command, Stdio},
 };
 
-use tests::{Daemon, Folder, SONGS, arg, musicdao, song};
+use tests::{Daemon, Folder, SONGS, arg, musicdao, small_disk, song};
 
 /// Seconds in a day.
 const DAY: i64 = 24 * 3600;
@@ -73,12 +73,12 @@ fn a_daemon_whose_disk_takes_nothing_ends_with_a_failure() {
 
 #[test]
 fn a_full_disk_does_not_end_a_daemon_that_others_tell_of_releases() {
-    let Some(disk) = small_disk("a_full_disk_does_not_end_a_daemon_that_others_tell_of_releases") else {
+    let Some(disk) = small_disk("a_full_disk_does_not_end_a_daemon_that_others_tell_of_releases", 24) else {
         return;
     };
     let artist = Daemon::start(&[]);
-    let listener = Folder::within(Path::new(&disk)).daemon(&[]);
-    let filler = Path::new(&disk).join("filler");
+    let listener = Folder::within(&disk).daemon(&[]);
+    let filler = disk.join("filler");
     std::io::copy(&mut std::io::repeat(1), &mut fs::File::create(&filler).unwrap()).unwrap_err();
     assert_eq!(listener.fail(&["profile", "set", "--name", "Per"]), "disk_full");
 
@@ -269,26 +269,4 @@ fn with_clock_in(folder: Folder, seconds: i64, friend: &Daemon) -> Daemon {
     command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     let link = friend.invite();
     folder.daemon_with(command, &["--no-dht", "--no-mdns", "--listen", "127.0.0.1:0", "--peer", &link])
-}
-
-/// Returns a folder on a disk of 24 MB inside a namespace, where this test runs again; `None` outside of it.
-fn small_disk(test: &str) -> Option<std::ffi::OsString> {
-    const INSIDE: &str = "MUSICDAO_TEST_SMALL_DISK";
-    if let Some(disk) = env::var_os(INSIDE) {
-        return Some(disk);
-    }
-    if !Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success()) {
-        println!("skipped: no namespaces");
-        return None;
-    }
-    let disk = Folder::new();
-    let script = "mount -t tmpfs -o size=24m small \"$1\" && shift && exec \"$@\"";
-    let status = Command::new("unshare")
-        .args(["-rm", "sh", "-c", script, "sh", arg(disk.path())])
-        .arg(env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, disk.path())
-        .status();
-    assert!(status.unwrap().success());
-    None
 }

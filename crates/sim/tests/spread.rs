@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{blob, minutes, playlist, playlists, profile, settle};
+use common::{blob, minutes, offer, playlist, playlists, profile, settle};
 use domain::{Identity, Kinds, kinds::BlockEntry};
 use peer::{Config, Event, Input, QueryId};
 use sim::{Missing, Settings, Swarm, catch_up, discovery};
@@ -144,6 +144,18 @@ fn what_is_blocked_is_dropped_at_once_refused_later_and_can_come_back() {
     swarm.input(5, Input::Unblock(author));
     settle(&mut swarm);
     assert!(swarm.peer(5).holds(&later.id));
+}
+
+#[test]
+fn what_others_rely_on_for_good_is_known_to_whoever_blocks_its_author() {
+    let mut swarm = Swarm::new(10, 14).join_all();
+    let earlier = swarm.publish(1, &offer(1)).unwrap();
+    swarm.run_for(Duration::from_secs(2));
+    swarm.input(5, Input::Block(BlockEntry::Author(swarm.id(1))));
+    let later = swarm.publish(1, &offer(2)).unwrap();
+    settle(&mut swarm);
+    assert!(swarm.peer(5).holds(&earlier.id) && swarm.peer(5).holds(&later.id));
+    assert!(!swarm.peer(5).connected().any(|peer| peer == swarm.id(1)));
 }
 
 #[test]

@@ -65,11 +65,12 @@ impl Peer {
         (taken || proves).then_some(verdict)
     }
 
-    /// What is this identity's own is never blocked, whatever a list says.
+    /// What is this identity's own is never blocked, whatever a list says, nor what others rely on for good: a debt to
+    /// somebody who is blocked stays one.
     pub(super) fn blocks(&self, record: &Record) -> bool {
         let blocked = self.blocked.contains(&BlockEntry::Author(record.author))
             || self.blocked.contains(&BlockEntry::Release(record.slot));
-        blocked && record.author != self.me
+        blocked && record.author != self.me && !self.kinds.is_permanent(record.kind)
     }
 
     /// Another version may understand a body that this one does not, and another node be on another chain: only what
@@ -138,11 +139,12 @@ impl Peer {
             return;
         }
         self.change.block.push(entry);
-        let entries = match &entry {
+        let mut entries = match &entry {
             BlockEntry::Author(author) => self.catalogue.of_author(author),
             BlockEntry::Release(slot) => self.catalogue.entry(slot).into_iter().collect(),
             BlockEntry::Blob(_) => Vec::new(),
         };
+        entries.retain(|entry| !self.kinds.is_permanent(entry.kind));
         for entry in entries {
             self.catalogue.remove(&entry.slot);
             self.refused.insert(entry.id);

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use domain::{
-    BlobHash, Identity, Record, Stamp,
-    kinds::{Playlist, Profile},
+    BlobHash, Identity, Network, Record, Stamp,
+    bitcoin::Amount,
+    kinds::{Offer, Playlist, Profile},
 };
 use sim::Swarm;
 
@@ -17,6 +18,22 @@ pub(crate) fn playlist(number: u32) -> Playlist {
     let mut nonce = [0; 16];
     nonce[..4].copy_from_slice(&number.to_le_bytes());
     Playlist { nonce, title: format!("Playlist {number}"), description: None, items: Vec::new() }
+}
+
+/// Something that others rely on for good.
+pub(crate) fn offer(number: u8) -> Offer {
+    Offer {
+        network: Network::Regtest,
+        salt: [number; 16],
+        goal: Amount::from_sat(1_000_000),
+        share: 2_500,
+        cap: 150,
+        floor: Amount::ZERO,
+        expiry: 1_800_000_000,
+        splits: None,
+        title: None,
+        release: None,
+    }
 }
 
 pub(crate) fn blob() -> BlobHash {

@@ -1,7 +1,7 @@
 use domain::{
     Network, Record, SlotId,
     bitcoin::{Amount, OutPoint, ScriptBuf, WPubkeyHash, hashes::Hash},
-    kinds::{Note, Offer, Payee, Payment, Thanks, id},
+    kinds::{BlockEntry, Note, Offer, Payee, Payment, Thanks, id},
 };
 
 use super::*;
@@ -90,4 +90,37 @@ async fn records_about_money_are_found_by_whom_and_what_they_are_about() {
     assert_eq!(store.ledger_records(&artist, Network::Signet).await.unwrap().len(), 2);
     assert!(store.ledger_revision(&artist).await.unwrap() > before);
     assert_eq!(store.ledger_revision(&person(2).id()).await.unwrap(), unconcerned);
+}
+
+#[tokio::test]
+async fn a_ledger_is_whole_however_long_it_is_and_whoever_is_blocked() {
+    const COUNT: u32 = 2_500;
+    let (_folder, store) = store().await;
+    let release = SlotId::from_bytes([9; 32]);
+    let paid: Vec<Record> = (0..COUNT)
+        .map(|number| {
+            let outpoint = OutPoint { vout: number, ..OutPoint::null() };
+            sign(&person(4), u64::from(number), &Payment { outpoint, ..payment(1, release) })
+        })
+        .collect();
+    for page in paid.chunks(500) {
+        put(&store, &page.iter().collect::<Vec<_>>()).await;
+    }
+    let artist = person(1).id();
+    let ledger = store.ledger_records(&artist, Network::Signet).await.unwrap();
+    assert_eq!(ledger, paid);
+    let mut pages = Vec::new();
+    for offset in (0..COUNT).step_by(crate::MAX_LIMIT as usize) {
+        let page = store.money_records_by(&person(4).id(), Network::Signet, id::PAYMENT, offset, u32::MAX);
+        pages.extend(page.await.unwrap());
+    }
+    pages.reverse();
+    assert_eq!(pages, paid);
+
+    // What one person does not want to see is owed and paid all the same.
+    let block = ChangeSet { block: vec![BlockEntry::Author(person(4).id())], ..ChangeSet::default() };
+    store.apply(&block).await.unwrap();
+    assert_eq!(store.ledger_records(&artist, Network::Signet).await.unwrap(), ledger);
+    let shown = store.money_records_of_kind(Network::Signet, id::PAYMENT, 0, 10).await.unwrap();
+    assert_eq!(shown, []);
 }
