@@ -106,19 +106,19 @@ async fn a_ledger_is_whole_however_long_it_is_and_whoever_is_blocked() {
     for page in paid.chunks(500) {
         put(&store, &page.iter().collect::<Vec<_>>()).await;
     }
-    let artist = person(1).id();
+    let (artist, fan) = (person(1).id(), person(4).id());
     let ledger = store.ledger_records(&artist, Network::Signet).await.unwrap();
     assert_eq!(ledger, paid);
     let mut pages = Vec::new();
     for offset in (0..COUNT).step_by(crate::MAX_LIMIT as usize) {
-        let page = store.money_records_by(&person(4).id(), Network::Signet, id::PAYMENT, offset, u32::MAX);
+        let page = store.money_records_by(&fan, Network::Signet, id::PAYMENT, offset, u32::MAX);
         pages.extend(page.await.unwrap());
     }
     pages.reverse();
     assert_eq!(pages, paid);
 
     // What one person does not want to see is owed and paid all the same.
-    let block = ChangeSet { block: vec![BlockEntry::Author(person(4).id())], ..ChangeSet::default() };
+    let block = ChangeSet { block: vec![BlockEntry::Author(fan)], ..ChangeSet::default() };
     store.apply(&block).await.unwrap();
     assert_eq!(store.ledger_records(&artist, Network::Signet).await.unwrap(), ledger);
     let shown = store.money_records_of_kind(Network::Signet, id::PAYMENT, 0, 10).await.unwrap();
