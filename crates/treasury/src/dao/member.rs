@@ -10,7 +10,8 @@
 //! 2. the holders of the successor's keys sign R;
 //! 3. whoever has R complete stores it, and signs nothing of T before;
 //! 4. joiners sign their inputs of T;
-//! 5. the holders of the pooled coin sign T once R is stored and every joiner's signature is verified;
+//! 5. the holders of the pooled coin sign T once R is stored and every joiner's signature is verified: together by the key
+//!    path where there is one and they answer in time, else each by the leaf;
 //! 6. whoever has all of it sends T to the chain, again and again until it is in a block.
 //!
 //! The chain decides between rival attempts. A member that missed something asks one other member at a time, by turns:
@@ -20,9 +21,11 @@ mod attempt;
 mod build;
 mod change_set;
 mod follow;
+mod generation;
 mod joiner;
 mod message;
 mod release;
+mod rounds;
 mod shared;
 mod sync;
 #[cfg(test)]
@@ -42,15 +45,19 @@ use domain::{
     kinds::{Charter, Choice, DaoId, JoinId, Note, NoteId, ProposalId, id},
 };
 
-use super::{Confirmed, Evidence, Payback, Refusal, State, Step, Turn, TurnId};
+use super::{Confirmed, Evidence, Payback, Refusal, State, Step, Turn, TurnId, guard::Nonces};
 
 pub use change_set::{ChangeSet, ChangeSetError};
+pub use generation::{GENERATION_TIMEOUT, MAX_GENERATIONS};
 pub use message::{MAX_MESSAGE, MAX_SIGNATURE_MESSAGE, MAX_SMALL_MESSAGE};
+pub use rounds::{Entropy, KEY_TIMEOUT, MAX_ROUNDS, ROUND_TIMEOUT};
 pub use shared::Shared;
 
 use attempt::Attempt;
 use change_set::Change;
+use generation::{Generation, Made};
 use message::Message;
+use rounds::Random;
 
 /// After how many milliseconds the next in rank builds a turn.
 pub const BUILDER_TIMEOUT: u64 = 10_000;
@@ -150,6 +157,10 @@ pub enum Input {
     },
     /// The owner does something.
     Command(Command),
+    /// Randomness for whatever is signed by the key path; without any, a member signs by the leaf.
+    Entropy(Entropy),
+    /// A stored change set that was kept encrypted, since it [is secret](ChangeSet::is_secret), and can be read now.
+    Stored(ChangeSet),
     /// The time that [`Output::SetTimer`] named has come.
     Timer,
 }
@@ -341,6 +352,13 @@ pub enum Event {
 pub struct Member {
     config: Config,
     key: Option<Keypair>,
+    random: Option<Random>,
+    nonces: Nonces,
+    /// This member's shares of FROST groups' keys, by the scripts that they guard.
+    shares: BTreeMap<ScriptBuf, Made>,
+    generation: Option<Generation>,
+    /// The last number of a generation that was used up, and the epoch of it.
+    dealt: Option<([u8; 32], u32)>,
     evidence: Evidence,
     ballots: BTreeMap<ProposalId, Arc<BTreeMap<PeerId, Choice>>>,
     following: Option<PeerId>,
@@ -410,6 +428,11 @@ impl Member {
         let mut member = Self {
             config,
             key: None,
+            random: None,
+            nonces: Nonces::default(),
+            shares: BTreeMap::new(),
+            generation: None,
+            dealt: None,
             evidence,
             ballots: BTreeMap::new(),
             following: None,
@@ -542,6 +565,8 @@ impl Member {
             Input::Spent { outpoint, by, block } => self.take_spend(outpoint, by, block),
             Input::Signed { turn, witnesses } => self.take_signed(turn, witnesses),
             Input::Command(command) => self.take_command(command),
+            Input::Stored(set) => self.take_stored(set),
+            Input::Entropy(entropy) => self.random = Some(Random::new(&entropy)),
             Input::Timer => {
                 self.timer = None;
                 self.take_tick();
@@ -560,6 +585,13 @@ impl Member {
             }
             Command::Recover => self.recover(),
         }
+    }
+
+    fn take_stored(&mut self, set: ChangeSet) {
+        let secret = set.0.into_iter().filter(|change| matches!(change, Change::Share(..)));
+        secret.for_each(|change| self.load(change));
+        self.dirty = true;
+        self.need();
     }
 
     fn take_record(&mut self, record: &Record) {
@@ -586,6 +618,7 @@ impl Member {
             self.review();
             self.follow();
         }
+        self.generate();
         self.progress();
         if self.build() {
             self.progress();

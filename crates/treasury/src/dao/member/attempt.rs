@@ -11,12 +11,13 @@ use minicbor::bytes::ByteArray;
 
 use super::{
     super::{
-        Guard, GuardError, Members, Owner, Step, Turn, TurnId,
+        Epoch, Guard, GuardError, Members, Owner, Step, Turn, TurnId,
         guard::{Gathering, Share},
     },
     change_set::Held,
     joiner,
     message::{Part, PartShare, Progress},
+    rounds::Rounds,
 };
 use crate::paying::id_of;
 
@@ -30,6 +31,8 @@ pub(super) struct Attempt {
     refund: Vec<Gathering>,
     /// Signatures of the DAO's own coins, by input.
     coins: BTreeMap<u16, Gathering>,
+    /// The same by the key path.
+    pub rounds: Rounds,
     /// Joiners' inputs with their witnesses.
     joiners: BTreeMap<u16, (PeerId, Option<Witness>)>,
     /// Whether the refund is complete and stored: nothing on T is released before.
@@ -71,7 +74,7 @@ impl Attempt {
                 }
             }
         }
-        let txid = unsigned.transaction.compute_txid();
+        let (txid, rounds) = (unsigned.transaction.compute_txid(), Rounds::of(&step)?);
         let step = Arc::new(step);
         let (finished, sent) = (None, None);
         let (safe, asked, released, failed, stale) = (step.refund.is_none(), false, false, false, false);
@@ -81,6 +84,7 @@ impl Attempt {
             txid,
             refund,
             coins,
+            rounds,
             joiners,
             safe,
             asked,
@@ -169,7 +173,7 @@ impl Attempt {
     pub(super) fn sign(&mut self, keypair: &Keypair, refund: bool) -> Vec<PartShare> {
         let (key, turn) = (keypair.x_only_public_key().0, self.id());
         let mut made = Vec::new();
-        for part in self.parts(refund) {
+        for part in self.parts(refund).into_iter().filter(|part| self.is_by_leaf(*part)).collect::<Vec<_>>() {
             let Some(holder) = self.guard(part).and_then(|guard| place(guard, &key)) else { continue };
             let Some(guard) = self.guard(part).cloned() else { continue };
             let Some(gathering) = self.gathering(part).filter(|it| !it.held().contains_key(&key)) else {
@@ -189,6 +193,22 @@ impl Attempt {
         match refund {
             true => (0u16..).zip(&self.refund).map(|(at, _)| Part::Node(at)).collect(),
             false => self.coins.keys().map(|at| Part::Input(*at)).collect(),
+        }
+    }
+
+    /// Whether holders sign a part by the leaf: always R, which anybody alone must be able to complete at any time.
+    fn is_by_leaf(&self, part: Part) -> bool {
+        match part {
+            Part::Input(at) => self.rounds.is_by_leaf(at),
+            Part::Node(_) => true,
+        }
+    }
+
+    /// Whose keys guard an input.
+    pub(super) fn epoch(&self, input: u16) -> Option<Arc<Epoch>> {
+        match self.step.transaction.owners.get(usize::from(input))? {
+            Owner::Epoch(epoch) => Some(epoch.clone()),
+            Owner::Joiner(_) => None,
         }
     }
 
@@ -232,7 +252,8 @@ impl Attempt {
     pub(super) fn signed(&self) -> (usize, usize) {
         let first = self.coins.values().next();
         let needed = self.guard(Part::Input(0)).map_or(0, Guard::threshold);
-        (first.map_or(0, |gathering| gathering.held().len()), needed)
+        let by_leaf = (first.map_or(0, |gathering| gathering.held().len()), needed);
+        self.rounds.signed().filter(|(signed, _)| *signed > by_leaf.0).unwrap_or(by_leaf)
     }
 
     /// Puts T together once every signature is here.
@@ -241,7 +262,7 @@ impl Attempt {
         for (at, input) in (0u16..).zip(&mut transaction.input) {
             input.witness = match self.joiners.get(&at) {
                 Some((_, witness)) => witness.clone()?,
-                None => self.coins.get(&at)?.finish()?,
+                None => self.rounds.witness(at).or_else(|| self.coins.get(&at)?.finish())?,
             };
         }
         Some(transaction)
@@ -346,6 +367,6 @@ fn holders(guard: Option<&Guard>, gatherings: &[&Gathering]) -> Vec<u16> {
     (0u16..).zip(guard.keys()).filter(|(_, key)| signed(key)).map(|(at, _)| at).collect()
 }
 
-fn place(guard: &Guard, key: &XOnlyPublicKey) -> Option<u16> {
+pub(super) fn place(guard: &Guard, key: &XOnlyPublicKey) -> Option<u16> {
     guard.keys().binary_search(key).ok().and_then(|at| u16::try_from(at).ok())
 }

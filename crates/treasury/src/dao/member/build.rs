@@ -68,9 +68,15 @@ impl Member {
     /// A turn that does all that is due, and what it makes.
     fn draft(&mut self) -> Option<(Turn, Step)> {
         let evidence = self.unspent();
-        let mut scope = Scope { refused: self.left_out(), ..Scope::default() };
+        let mut scope = Scope { refused: self.left_out(), group: self.group(), ..Scope::default() };
         let (me, rate) = (self.config.me, self.config.rate);
-        let draft = self.state().gather(me, rate, &evidence, &scope)?;
+        let mut draft = self.state().gather(me, rate, &evidence, &scope)?;
+        let is_made = draft.1.state.epoch().is_some_and(|epoch| self.shares.contains_key(&epoch.script()));
+        if draft.0.group.is_some() && !is_made {
+            // The keys change in this turn: the group is of those before.
+            scope.group = None;
+            draft = self.state().gather(me, rate, &evidence, &scope)?;
+        }
         if self.may_join(&draft.0) {
             return Some(draft);
         }

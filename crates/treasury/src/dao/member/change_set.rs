@@ -3,9 +3,12 @@
 use domain::bitcoin::{BlockHash, OutPoint, Transaction, TxOut, Txid, Witness, consensus, hashes::Hash};
 use minicbor::{Decode, Encode, bytes::ByteArray, bytes::ByteVec};
 
-use super::super::{Confirmed, TurnId, guard::Share};
+use super::{
+    super::{Confirmed, TurnId, guard::Share},
+    message::Secret,
+};
 
-/// Changes that are stored together. Stored one after another and handed back in that order, they restore a member.
+/// Changes that are stored together, in the clear but for those of which [`Self::is_secret`] says otherwise. Stored one after another and handed back in that order, they restore a member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct ChangeSet(#[n(0)] pub(super) Vec<Change>);
 
@@ -38,6 +41,15 @@ pub(super) enum Change {
     /// The owner closed the set of founders.
     #[n(8)]
     Started,
+    /// Nonces for a round of an attempt were committed to: its number is used up.
+    #[n(9)]
+    Committed(#[n(0)] TurnId, #[n(1)] u32),
+    /// A group's key was begun by an epoch's holders: the number is used up.
+    #[n(10)]
+    Dealt(#[n(0)] ByteArray<32>, #[n(1)] u32),
+    /// The script that a group's key guards, the group, and the own share of its key, which is secret.
+    #[n(11)]
+    Share(#[n(0)] ByteVec, #[n(1)] ByteVec, #[n(2)] Secret),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -77,6 +89,12 @@ impl ChangeSet {
     /// Says whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Says whether it holds a share of a key, which is as secret as the key. It is to be kept encrypted, and then handed back
+    /// by [`Input::Stored`](super::Input::Stored) as soon as it can be read.
+    pub fn is_secret(&self) -> bool {
+        self.0.iter().any(|change| matches!(change, Change::Share(..)))
     }
 
     /// Lists the turns whose complete refund it stores.

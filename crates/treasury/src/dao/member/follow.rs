@@ -9,7 +9,7 @@ use domain::{
 };
 
 use super::{
-    super::{Confirmed, Refusal, Step, Turn, TurnId},
+    super::{Confirmed, GuardError, Refusal, Step, Turn, TurnId},
     Attempt, BACKOFF, Base, Block, Change, Event, FINAL, Fetch, Link, MAX_ATTEMPTS, Member, Output,
     change_set::{block_of, confirmed, outpoint, txid_of},
 };
@@ -36,6 +36,8 @@ impl Member {
             }
             Change::Reorg(height) => self.forget_above(height),
             Change::Started => self.started = true,
+            Change::Dealt(epoch, number) => self.dealt = Some((*epoch, number)),
+            Change::Share(script, group, share) => self.load_share(&script, &group, &share),
             other => self.stored.push(other),
         }
     }
@@ -192,6 +194,8 @@ impl Member {
         while self.links.len() > 1 && self.links.get(1).is_some_and(is_final) {
             let link = self.links.remove(0);
             let before = self.base.state().turn();
+            let gone = self.attempts.values().filter(|attempt| attempt.turn.previous == before);
+            gone.for_each(|attempt| self.nonces.forget(attempt.txid));
             if let Some(attempt) = self.attempts.remove(&link.turn) {
                 self.base = Base::After(attempt.step);
             }
@@ -296,8 +300,12 @@ impl Member {
             self.out.push(Output::SignNotes(attempt.step.notes.clone()));
         }
         self.turns.entry(id).or_insert((self.config.me, attempt.turn.clone()));
+        let (is_foreign, culprit) = (self.is_foreign(&attempt), attempt.turn.builder);
         self.attempts.insert(id, attempt);
         self.event(Event::Attempt(id));
+        if is_foreign {
+            self.event(Event::Refused { turn: id, code: GuardError::Group.code(), culprit: Some(culprit) });
+        }
         self.take_early(id);
         self.need = None;
         self.dirty = true;

@@ -1,9 +1,19 @@
 //! What members say to each other. None carries a transaction: turns, signatures, and what somebody has and lacks.
 
-use domain::bitcoin::{Txid, hashes::Hash};
-use minicbor::{Decode, Encode, bytes::ByteArray};
+use std::fmt;
 
-use super::super::{MAX_TURN, Members, TurnId, guard::Share};
+use domain::bitcoin::{Txid, hashes::Hash};
+use minicbor::{
+    Decode, Decoder, Encode, Encoder,
+    bytes::{ByteArray, ByteVec},
+    decode, encode,
+};
+use zeroize::Zeroizing;
+
+use super::super::{
+    MAX_TURN, Members, TurnId,
+    guard::{Commitment, Partial, Share},
+};
 
 /// Most bytes of a message: a turn and its name.
 pub const MAX_MESSAGE: usize = MAX_TURN + 16;
@@ -36,6 +46,90 @@ pub(super) enum Message {
     /// Asks for a turn.
     #[n(4)]
     Want(#[n(0)] Want),
+    /// What a holder's nonces for the key path commit to.
+    #[n(5)]
+    Commit(#[n(0)] Commit),
+    /// Which holders sign by the key path.
+    #[n(6)]
+    Signers(#[n(0)] Signers),
+    /// A holder's part of a signature by the key path.
+    #[n(7)]
+    Partial(#[n(0)] PartPartial),
+    /// What a holder puts into a group's key, the same for everybody.
+    #[n(8)]
+    Deal(#[n(0)] Deal),
+    /// What one holder sends another for its share of a group's key. It is secret, and never spread.
+    #[n(9)]
+    Parcel(#[n(0)] SealedParcel),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Deal {
+    #[n(0)]
+    pub epoch: ByteArray<32>,
+    #[n(1)]
+    pub number: u32,
+    #[n(2)]
+    pub broadcast: ByteVec,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct SealedParcel {
+    #[n(0)]
+    pub epoch: ByteArray<32>,
+    #[n(1)]
+    pub number: u32,
+    #[n(2)]
+    pub parcel: Secret,
+}
+
+/// Bytes that never show and are erased when they are dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Secret(Zeroizing<Vec<u8>>);
+
+/// One round of signing an input of T.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub(super) struct Round {
+    #[n(0)]
+    pub turn: TurnId,
+    #[n(1)]
+    pub input: u16,
+    #[n(2)]
+    pub number: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Commit {
+    #[n(0)]
+    pub round: Round,
+    #[n(1)]
+    pub holder: u16,
+    #[n(2)]
+    pub commitment: ByteArray<{ Commitment::LEN }>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Signers {
+    #[n(0)]
+    pub round: Round,
+    #[n(1)]
+    pub holders: Members,
+    /// The hash of what they committed to.
+    #[n(2)]
+    pub name: ByteArray<32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct PartPartial {
+    #[n(0)]
+    pub round: Round,
+    #[n(1)]
+    pub holder: u16,
+    /// The hash of what the signers committed to.
+    #[n(2)]
+    pub name: ByteArray<32>,
+    #[n(3)]
+    pub partial: ByteArray<{ Partial::LEN }>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -69,7 +163,7 @@ pub(super) struct JoinerWitness {
     #[n(1)]
     pub input: u16,
     #[n(2)]
-    pub elements: Vec<minicbor::bytes::ByteVec>,
+    pub elements: Vec<ByteVec>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -120,6 +214,42 @@ pub(super) enum Want {
     Spending(#[n(0)] ByteArray<32>),
 }
 
+impl Secret {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        std::mem::take(&mut *self.0)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl<C> Encode<C> for Secret {
+    fn encode<W: encode::Write>(
+        &self,
+        encoder: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        encoder.bytes(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Secret {
+    fn decode(decoder: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        Ok(Self::new(decoder.bytes()?.to_vec()))
+    }
+}
+
 impl Want {
     pub(super) fn spending(txid: Txid) -> Self {
         Self::Spending(ByteArray::from(txid.to_byte_array()))
@@ -144,6 +274,10 @@ impl Message {
         match self {
             Self::Turn(_) => true,
             Self::Share(_) | Self::Want(_) => length <= MAX_SIGNATURE_MESSAGE,
+            Self::Commit(_) | Self::Signers(_) | Self::Partial(_) | Self::Parcel(_) => {
+                length <= MAX_SIGNATURE_MESSAGE
+            }
+            Self::Deal(_) => length <= MAX_SMALL_MESSAGE,
             Self::Witness(witness) => {
                 let short = witness.elements.iter().all(|element| element.len() <= MAX_ELEMENT);
                 length <= MAX_SIGNATURE_MESSAGE && witness.elements.len() <= MAX_ELEMENTS && short

@@ -28,7 +28,8 @@ impl Member {
         if attempt.safe {
             return;
         }
-        let made = self.key.as_ref().map(|key| attempt.sign(key, true));
+        let key = self.key.as_ref().filter(|_| self.trusts(attempt));
+        let made = key.map(|key| attempt.sign(key, true));
         self.spread_shares(made.unwrap_or_default());
         if attempt.is_refund_complete() {
             self.changes.push(Change::Refund(attempt.id(), attempt.refund_shares()));
@@ -98,16 +99,24 @@ impl Member {
 
     /// Signs the DAO's coins: R is stored, every joiner has signed, every note is signed.
     fn sign_coin(&mut self, attempt: &mut Attempt) {
-        let Some(key) = self.key.as_ref().filter(|_| self.may_release(attempt)) else { return };
-        let made = attempt.sign(key, false);
-        if made.is_empty() {
+        if !self.may_release(attempt) || !self.trusts(attempt) {
             return;
         }
+        self.sign_together(attempt);
+        let Some(key) = self.key.as_ref() else { return };
+        let made = attempt.sign(key, false);
+        if !made.is_empty() {
+            self.release(attempt);
+            self.spread_shares(made);
+        }
+    }
+
+    /// A signature on T leaves: what it does may happen from now on.
+    pub(super) fn release(&mut self, attempt: &mut Attempt) {
         if !attempt.released {
             attempt.released = true;
             self.changes.push(Change::Released(attempt.id()));
         }
-        self.spread_shares(made);
     }
 
     fn may_release(&self, attempt: &Attempt) -> bool {
@@ -139,6 +148,7 @@ impl Member {
         let is_its = |change: &Change| match change {
             Change::Refund(turn, _) | Change::Released(turn) => *turn == id,
             Change::Witness(turn, _, _) | Change::Finished(turn, _) => *turn == id,
+            Change::Committed(turn, _) => *turn == id,
             _ => false,
         };
         let (its, others) = std::mem::take(&mut self.stored).into_iter().partition::<Vec<_>, _>(is_its);
@@ -147,6 +157,7 @@ impl Member {
             match change {
                 Change::Refund(_, nodes) => restore_refund(attempt, nodes),
                 Change::Released(_) => attempt.released = true,
+                Change::Committed(_, number) => attempt.rounds.restore(number),
                 Change::Witness(_, input, elements) => {
                     let _ = attempt.take_witness(input, witness_of(&elements));
                 }

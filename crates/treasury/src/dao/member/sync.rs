@@ -8,6 +8,7 @@ use super::{
     super::{Members, Turn, TurnId, guard::Share},
     ATTEMPT_TIMEOUT, Attempt, BUSY_TICK, IDLE_TICK, JOINER_TIMEOUT, MAX_OFFERS, Member, Output,
     change_set::{elements, txid_of, witness_of},
+    generation::Generation,
     message::{JoinerWitness, MAX_PROGRESS, Message, PartShare, Progress, Status, Want},
 };
 
@@ -24,7 +25,7 @@ impl Member {
         self.out.push(Output::Spread(message.encode()));
     }
 
-    fn send(&mut self, to: PeerId, message: &Message) {
+    pub(super) fn send(&mut self, to: PeerId, message: &Message) {
         self.persist();
         self.out.push(Output::Send { to, bytes: message.encode() });
     }
@@ -37,6 +38,11 @@ impl Member {
             },
             Some(Message::Share(share)) => self.take_share(from, share),
             Some(Message::Witness(witness)) => self.take_witness(from, witness),
+            Some(Message::Commit(commit)) => self.take_commit(from, commit),
+            Some(Message::Signers(signers)) => self.take_signers(from, signers),
+            Some(Message::Partial(partial)) => self.take_partial(from, partial),
+            Some(Message::Deal(deal)) => self.take_deal(from, deal),
+            Some(Message::Parcel(parcel)) => self.take_parcel(from, parcel),
             Some(Message::Status(status)) => self.answer(from, &status),
             Some(Message::Want(want)) => self.give(from, &want),
             None => self.blame(from, "dao_message_malformed"),
@@ -96,7 +102,7 @@ impl Member {
     }
 
     /// Keeps what came before its turn, and asks for the turn.
-    fn keep_early(&mut self, from: PeerId, turn: TurnId, message: Message) {
+    pub(super) fn keep_early(&mut self, from: PeerId, turn: TurnId, message: Message) {
         if self.is_known(&turn) {
             return;
         }
@@ -122,6 +128,9 @@ impl Member {
             match message {
                 Message::Share(share) => self.take_share(from, share),
                 Message::Witness(witness) => self.take_witness(from, witness),
+                Message::Commit(commit) => self.take_commit(from, commit),
+                Message::Signers(signers) => self.take_signers(from, signers),
+                Message::Partial(partial) => self.take_partial(from, partial),
                 _ => {}
             }
         }
@@ -273,7 +282,10 @@ impl Member {
     }
 
     pub(super) fn set_timer(&mut self) {
-        let due = self.build_due().into_iter().chain([self.tick]).min().unwrap_or(self.tick);
+        let rounds = self.open().filter(|attempt| !attempt.failed).filter_map(|attempt| attempt.rounds.due());
+        let generation = self.generation.iter().filter_map(Generation::due);
+        let due = self.build_due().into_iter().chain(rounds).chain(generation).chain([self.tick]);
+        let due = due.min().unwrap_or(self.tick);
         if self.timer.is_none_or(|timer| due < timer) {
             self.timer = Some(due);
             self.out.push(Output::SetTimer(due));

@@ -4,3 +4,4 @@ mod net;
 mod plain;
 mod properties;
 mod random;
+mod together;

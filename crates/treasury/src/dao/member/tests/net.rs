@@ -20,8 +20,9 @@ use domain::{
 use super::{
     super::{
         super::{State, TurnId},
-        ChangeSet, Command, Config, Event, Fetch, Input, MAX_MESSAGE, MAX_SIGNATURE_MESSAGE, Member, Output,
-        message::{Message, Part},
+        ChangeSet, Command, Config, Entropy, Event, Fetch, Input, MAX_MESSAGE, MAX_SIGNATURE_MESSAGE, Member,
+        Output,
+        message::{Message, Part, Round},
     },
     chain::Chain,
 };
@@ -51,9 +52,19 @@ pub(super) struct Net {
     pub bytes: u64,
     pub events: BTreeMap<&'static str, u32>,
     pub blamed: BTreeSet<(PeerId, &'static str)>,
+    /// Whose parts of signatures are spoilt on their way.
+    pub spoils: Option<usize>,
+    /// Who commits and never signs.
+    pub silent: Option<usize>,
+    /// Who crashes after how many more things that it does.
+    pub crash_at: Option<(usize, u64)>,
     queue: BTreeMap<(u64, u64), Happening>,
     seq: u64,
     random: u64,
+    starts: u64,
+    /// What was committed to, in which round; and what was signed with it.
+    commitments: BTreeMap<[u8; 66], (usize, Round)>,
+    partials: BTreeMap<(usize, Round), [u8; 32]>,
 }
 
 pub(super) struct Node {
@@ -67,6 +78,8 @@ pub(super) struct Node {
     /// Whether its wallet signs.
     pub signs: bool,
     pub online: bool,
+    /// How many shares of groups' keys it stored.
+    pub secrets: usize,
     records: usize,
     held: Vec<Record>,
     watched: BTreeSet<OutPoint>,
@@ -139,9 +152,15 @@ impl Net {
             bytes: 0,
             events: BTreeMap::new(),
             blamed: BTreeSet::new(),
+            spoils: None,
+            silent: None,
+            crash_at: None,
             queue: BTreeMap::new(),
             seq: 0,
             random: seed,
+            starts: 0,
+            commitments: BTreeMap::new(),
+            partials: BTreeMap::new(),
         };
         for number in 0..nodes {
             net.nodes.push(Node {
@@ -152,6 +171,7 @@ impl Net {
                 released: BTreeSet::new(),
                 signs: true,
                 online: true,
+                secrets: 0,
                 records: 0,
                 held: Vec::new(),
                 watched: BTreeSet::new(),
@@ -195,6 +215,9 @@ impl Net {
         (it.member, it.watched, it.view) = (Some(member), BTreeSet::new(), Vec::new());
         let key = keypair(it.number, 0);
         let held = it.held.clone();
+        self.starts += 1;
+        let entropy = [&self.starts.to_le_bytes()[..], &[9; 24]].concat();
+        self.input(node, Input::Entropy(Entropy::new(entropy.try_into().unwrap())));
         self.input(node, Input::Command(Command::Unlock(Box::new(key))));
         held.into_iter().for_each(|record| self.input(node, Input::Record(Box::new(record))));
         self.catch_up(node);
@@ -287,6 +310,14 @@ impl Net {
         let outputs = member.handle(input, now);
         super::properties::check_state(member);
         for output in outputs {
+            if let Some((_, left)) = self.crash_at.as_mut().filter(|(it, _)| *it == node) {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    self.crash_at = None;
+                    self.crash(node);
+                    return;
+                }
+            }
             let is_write = matches!(output, Output::Persist(_));
             if is_write && self.strikes(self.faults.crash) {
                 let is_before = self.draw(2) == 0;
@@ -351,6 +382,8 @@ impl Net {
 
     fn persist(&mut self, node: usize, changes: &ChangeSet) {
         let it = &mut self.nodes[node];
+        assert!(!changes.is_secret() || changes.0.len() == 1, "what is secret is stored by itself");
+        it.secrets += usize::from(changes.is_secret());
         it.stored.push(changes.encode());
         it.safe.extend(changes.refunds());
         it.released.extend(changes.released());
@@ -363,15 +396,49 @@ impl Net {
         let signs = match &message {
             Message::Share(share) => matches!(share.part, Part::Input(_)).then_some(share.turn),
             Message::Witness(witness) => Some(witness.turn),
+            Message::Partial(part) => Some(part.round.turn),
+            Message::Commit(_) | Message::Signers(_) => None,
+            Message::Parcel(_) => {
+                assert!(!is_own, "what is secret is spread");
+                return;
+            }
             _ => return,
         };
         assert!(bytes.len() <= MAX_SIGNATURE_MESSAGE);
+        self.check_nonces(node, &message);
         let (it, Some(turn)) = (&self.nodes[node], signs) else { return };
         let ends = it.member.as_ref().is_some_and(|member| {
             member.attempts.get(&turn).is_some_and(|attempt| attempt.step.refund.is_none())
         });
         assert!(!is_own || ends || it.safe.contains(&turn), "a signature left before its refund");
         assert!(!is_own || it.released.contains(&turn), "a signature left before it was stored that it does");
+    }
+
+    /// No nonces serve two rounds, and no round is signed in two ways (property 6).
+    fn check_nonces(&mut self, node: usize, message: &Message) {
+        match message {
+            Message::Commit(commit) => {
+                let its = *self.commitments.entry(*commit.commitment).or_insert((node, commit.round));
+                assert_eq!(its, (node, commit.round), "nonces were drawn twice");
+            }
+            Message::Partial(part) => {
+                let first = *self.partials.entry((node, part.round)).or_insert(*part.partial);
+                assert_eq!(first, *part.partial, "nonces have signed twice");
+            }
+            _ => {}
+        }
+    }
+
+    /// How many transactions spent a coin by one signature of many.
+    pub(super) fn by_key(&self) -> usize {
+        let all = self.chain.blocks.iter().flat_map(|mined| &mined.transactions);
+        all.filter(|it| it.input.first().is_some_and(|input| input.witness.len() == 1)).count()
+    }
+
+    /// Somebody sends what no member would.
+    pub(super) fn forge(&mut self, from: u16, to: u16, message: &Message) {
+        let from = peer(from);
+        self.handle(to.into(), Input::Message { from, bytes: message.encode() });
     }
 
     fn post(&mut self, from: usize, to: usize, bytes: &[u8]) {
@@ -381,6 +448,14 @@ impl Net {
             return;
         }
         let mut bytes = bytes.to_vec();
+        match Message::decode(&bytes) {
+            Some(Message::Partial(mut part)) if self.spoils == Some(from) => {
+                part.partial[31] ^= 1;
+                bytes = Message::Partial(part).encode();
+            }
+            Some(Message::Partial(_)) if self.silent == Some(from) => return,
+            _ => {}
+        }
         if self.strikes(self.faults.forged) {
             let at = usize::try_from(self.draw(bytes.len() as u64)).unwrap();
             bytes[at] ^= 1 << self.draw(8);

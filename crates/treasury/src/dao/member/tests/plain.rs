@@ -8,6 +8,9 @@ use super::{
     properties::check_end,
 };
 
+pub(super) const ALL: [Construction; 4] =
+    [Construction::MultiA, Construction::SortedMulti, Construction::MuSig2, Construction::Frost];
+
 fn three(construction: Construction) -> Net {
     let net = Net::found(charter(construction, 0), 6, 3, 1);
     assert!(net.agrees());
@@ -17,7 +20,7 @@ fn three(construction: Construction) -> Net {
 
 #[test]
 fn three_found_and_everybody_follows() {
-    for construction in [Construction::MultiA, Construction::SortedMulti] {
+    for construction in ALL {
         let net = three(construction);
         check_end(&net);
         assert_eq!(net.state(5).turn(), net.state(0).turn());
@@ -27,7 +30,7 @@ fn three_found_and_everybody_follows() {
 
 #[test]
 fn one_joins_pays_and_leaves() {
-    for construction in [Construction::MultiA, Construction::SortedMulti] {
+    for construction in ALL {
         let mut net = three(construction);
         net.wish(3);
         net.mine();

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::{
     PeerId,
-    bitcoin::{Amount, Transaction},
+    bitcoin::{
+        Amount, Transaction, XOnlyPublicKey,
+        secp256k1::{Secp256k1, schnorr},
+    },
     kinds::{Intent, Proposal, ProposalId},
 };
 
@@ -125,12 +128,20 @@ fn check_signatures(net: &Net, member: &Member) {
 
 fn valid(mined: &Transaction, at: usize, step: &Step, epoch: &super::super::super::Epoch) -> usize {
     use super::super::super::{Construction, Path, guard::Share};
-    if epoch.guard.construction() != Construction::MultiA {
+    if epoch.guard.construction() == Construction::SortedMulti {
+        return epoch.threshold();
+    }
+    let witness = &mined.input[at].witness;
+    if witness.len() == 1 {
+        let message = epoch.guard.message(mined, at, &step.transaction.spent, Path::Key).unwrap();
+        let key = XOnlyPublicKey::from_slice(&epoch.script().as_bytes()[2..]).unwrap();
+        let signature = schnorr::Signature::from_slice(witness.nth(0).unwrap()).unwrap();
+        Secp256k1::new().verify_schnorr(&signature, &message, &key).expect("all sign as one");
         return epoch.threshold();
     }
     let message = epoch.guard.message(mined, at, &step.transaction.spent, Path::Script).unwrap();
     let keys = epoch.guard.keys().iter().rev();
-    let verified = keys.zip(mined.input[at].witness.iter()).filter(|(key, element)| {
+    let verified = keys.zip(witness.iter()).filter(|(key, element)| {
         let share = <[u8; 64]>::try_from(*element).map(Share::from_bytes);
         share.is_ok_and(|share| epoch.guard.verify(&message, key, &share).is_ok())
     });

@@ -3,8 +3,8 @@
 use domain::kinds::{Choice, ProposalId};
 
 use super::{
-    faults::founded,
-    net::{Faults, Net, peer},
+    net::{Faults, Net, charter, peer},
+    plain::ALL,
     properties::check_end,
 };
 
@@ -73,7 +73,8 @@ fn step(net: &mut Net) -> Option<ProposalId> {
 }
 
 fn history(seed: u64) {
-    let mut net = founded(0);
+    let construction = ALL[usize::try_from(seed % 4).unwrap()];
+    let mut net = Net::found(charter(construction, 0), 8, 4, 5);
     (0..12).for_each(|_| net.mine());
     net.reseed(seed);
     net.faults = Faults { lost: 10, twice: 10, forged: 50, crash: 40 };
