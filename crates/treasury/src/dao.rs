@@ -11,6 +11,7 @@
 
 mod accounts;
 mod advance;
+mod bump;
 mod changes;
 mod epoch;
 mod evidence;
@@ -30,6 +31,7 @@ mod turn;
 mod weights;
 
 pub use advance::{MAX_MERGES, Owner, Step, Unsigned};
+pub use bump::{Child, MAX_CHILD, Purse, child};
 pub use epoch::Epoch;
 pub use evidence::{Confirmed, Evidence};
 pub use gather::Scope;

@@ -83,6 +83,15 @@ pub const FINAL: u32 = 7;
 pub const MAX_ATTEMPTS: usize = 32;
 /// Most turns of one sender that are kept for one transaction.
 pub const MAX_OFFERS: usize = 4;
+/// Most wishes to join that are kept, and most of one author.
+pub const MAX_JOINS: (usize, u32) = (32_768, 16);
+/// Most proposals that are kept, and most of one author.
+pub const MAX_PROPOSALS: (usize, u32) = (8_192, 256);
+/// Most vouches of strangers that are kept.
+pub const MAX_VOUCHES: usize = 262_144;
+/// Most ballots of strangers on one proposal that are kept.
+pub const MAX_BALLOTS: usize = 32_768;
+
 /// Who this is, and in what.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -346,6 +355,9 @@ pub enum Event {
     Refunded(Txid),
     /// The refund may not be sent before this height.
     TooEarly(u32),
+    /// More blocks were undone than a transaction needs to be final, down to this height. Nothing is signed until the chain has
+    /// the last transaction again.
+    Deep(u32),
 }
 
 /// A member of a DAO, or somebody who joins it or watches it.
@@ -362,12 +374,22 @@ pub struct Member {
     evidence: Evidence,
     ballots: BTreeMap<ProposalId, Arc<BTreeMap<PeerId, Choice>>>,
     following: Option<PeerId>,
+    /// The version of the record that says so.
+    delegated: u64,
+    /// Proposals on which whoever the owner follows has voted.
+    to_follow: BTreeSet<ProposalId>,
+    /// How many joins and proposals of an author are kept.
+    authored: BTreeMap<(u16, PeerId), u32>,
     notes: BTreeSet<NoteId>,
     tip: Option<Block>,
     /// The state before the first link.
     base: Base,
     /// The turns since then, as far as they can be undone.
     links: Vec<Link>,
+    /// The height of the last turn that is never undone.
+    settled: Option<u32>,
+    /// The spender of the pooled coin that no known turn makes.
+    unknown: Option<Txid>,
     /// Turns that are known, with whoever sent them.
     turns: BTreeMap<TurnId, (PeerId, Turn)>,
     refused: BTreeSet<TurnId>,
@@ -436,10 +458,15 @@ impl Member {
             evidence,
             ballots: BTreeMap::new(),
             following: None,
+            delegated: 0,
+            to_follow: BTreeSet::new(),
+            authored: BTreeMap::new(),
             notes: BTreeSet::new(),
             tip: None,
             base: Base::Given(Arc::new(base)),
             links: Vec::new(),
+            settled: None,
+            unknown: None,
             turns: BTreeMap::new(),
             refused: BTreeSet::new(),
             attempts: BTreeMap::new(),
@@ -595,6 +622,9 @@ impl Member {
     }
 
     fn take_record(&mut self, record: &Record) {
+        if !self.has_room(record) {
+            return self.blame(record.author, "dao_record_flood");
+        }
         let kept = match record.kind {
             id::NOTE => self.notes.insert(record.slot),
             id::BALLOT => self.take_ballot(record) && self.evidence.take(record).unwrap_or(false),
@@ -612,12 +642,35 @@ impl Member {
         }
     }
 
+    /// Counts what authors wish for and propose; says whether there is room for more. Names cost nothing, so that there are
+    /// bounds for all strangers together, too.
+    fn has_room(&mut self, record: &Record) -> bool {
+        let (author, id) = (record.author, &record.slot);
+        let is_member = self.state().member(&author).is_some();
+        let (is_known, kept, (most, of_one)) = match record.kind {
+            id::JOIN => (self.evidence.joins.contains_key(id), self.evidence.joins.len(), MAX_JOINS),
+            id::PROPOSAL => {
+                let proposals = &self.evidence.proposals;
+                (proposals.contains_key(id), proposals.len(), MAX_PROPOSALS)
+            }
+            id::VOUCH => return is_member || self.evidence.vouches.len() < MAX_VOUCHES,
+            _ => return true,
+        };
+        let its = self.authored.get(&(record.kind, author)).copied().unwrap_or(0);
+        if is_known || its >= of_one || kept >= most && !is_member {
+            return is_known;
+        }
+        self.authored.insert((record.kind, author), its + 1);
+        true
+    }
+
     /// Does what follows from what was taken.
     fn go_on(&mut self) {
         while std::mem::take(&mut self.dirty) {
             self.review();
             self.follow();
         }
+        self.follow_votes();
         self.generate();
         self.progress();
         if self.build() {

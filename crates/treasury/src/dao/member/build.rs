@@ -5,12 +5,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use domain::{
     PeerId, Record,
     bitcoin::OutPoint,
-    kinds::{Ballot, Choice, Delegation, JoinId, ProposalId},
+    kinds::{Ballot, Delegation, Join, JoinId, JoinPolicy},
 };
 
 use super::{
     super::{Evidence, Scope, Step, Turn},
-    Attempt, BATCH_DELAY, BUILDER_TIMEOUT, CAREFUL, Event, Member, Output, Tally,
+    Attempt, BATCH_DELAY, BUILDER_TIMEOUT, CAREFUL, Event, MAX_BALLOTS, MAX_PROPOSALS, Member, Output, Tally,
     message::Message,
 };
 
@@ -101,9 +101,35 @@ impl Member {
         evidence
     }
 
+    /// Joins that are left out for a while: those of whoever failed, with other names or the same coins, and those for whom
+    /// too few vouch who did not vouch for somebody who failed.
     fn left_out(&self) -> BTreeSet<JoinId> {
-        let height = self.height();
-        self.failed.iter().filter(|(_, until)| **until > height).map(|(join, _)| *join).collect()
+        let (state, joins, vouches) = (self.state(), &self.evidence.joins, &self.evidence.vouches);
+        let failed: Vec<_> = self.failed.keys().filter_map(|id| Some((id, joins.get(id)?))).collect();
+        if failed.is_empty() {
+            return BTreeSet::new();
+        }
+        let ids: BTreeSet<&JoinId> = failed.iter().map(|(id, _)| *id).collect();
+        let authors: BTreeSet<&PeerId> = failed.iter().map(|(_, (author, _))| author).collect();
+        let coins = failed.iter().flat_map(|(_, (_, join))| join.inputs.iter().map(|input| input.outpoint));
+        let coins: BTreeSet<OutPoint> = coins.collect();
+        let vouchers = vouches.iter().filter(|(_, member)| authors.contains(member));
+        let vouchers: BTreeSet<&PeerId> = vouchers.map(|(voucher, _)| voucher).collect();
+        let needed = match state.rules.policy {
+            JoinPolicy::Vouched => usize::from(state.rules.vouches),
+            _ => 0,
+        };
+        let is_left = |(id, (author, join)): &(&JoinId, &(PeerId, Join))| {
+            let is_again = !state.is_unfounded() && authors.contains(author);
+            let others = state
+                .counted()
+                .filter(|(_, voucher)| !vouchers.contains(voucher) && vouches.contains(&(*voucher, *author)));
+            ids.contains(*id)
+                || is_again
+                || join.inputs.iter().any(|input| coins.contains(&input.outpoint))
+                || others.take(needed).count() < needed
+        };
+        joins.iter().filter(is_left).map(|(id, _)| *id).collect()
     }
 
     /// Says whether a turn is well as it is: nobody joins beside a leave or in a refresh that is due, since a joiner can
@@ -124,21 +150,26 @@ impl Member {
     pub(super) fn take_ballot(&mut self, record: &Record) -> bool {
         let Ok(Some(ballot)) = record.read::<Ballot>() else { return false };
         let (proposal, member) = (ballot.proposal, record.author);
+        let is_full = match self.ballots.get(&proposal) {
+            Some(cast) => cast.len() >= MAX_BALLOTS,
+            None => self.ballots.len() >= 2 * MAX_PROPOSALS.0,
+        };
+        if is_full && self.state().member(&member).is_none() {
+            return false;
+        }
         let cast = Arc::make_mut(self.ballots.entry(proposal).or_default());
         let first = *cast.entry(member).or_insert(ballot.choice);
         if first != ballot.choice {
             self.event(Event::VotedTwice { member, proposal });
         }
-        if self.following == Some(member) {
-            self.follow_vote(proposal, first);
-        }
+        self.to_follow.extend((self.following == Some(member)).then_some(proposal));
         true
     }
 
     /// Takes many members' ballots at once, as [`Self::take_ballot`] takes one.
     pub(super) fn take_tally(&mut self, tally: Tally) {
         let Tally { proposal, first, yes } = tally;
-        let leader = self.following.and_then(|leader| Some((leader, *first.get(&leader)?)));
+        self.to_follow.extend(self.following.filter(|leader| first.contains_key(leader)).map(|_| proposal));
         let cast = self.ballots.entry(proposal).or_default();
         if cast.is_empty() {
             *cast = first;
@@ -152,28 +183,39 @@ impl Member {
         } else {
             Arc::make_mut(known).extend(yes.iter().copied());
         }
-        leader.into_iter().for_each(|(_, choice)| self.follow_vote(proposal, choice));
         self.dirty = true;
         self.need();
     }
 
     pub(super) fn take_delegation(&mut self, record: &Record) -> bool {
         let Ok(delegation) = record.read::<Delegation>() else { return false };
-        if record.author != self.config.me {
+        let is_other = delegation.as_ref().is_some_and(|it| it.dao != self.config.dao);
+        if record.author != self.config.me || is_other || record.seq < self.delegated {
             return false;
         }
-        self.following = delegation.filter(|it| it.dao == self.config.dao).and_then(|it| it.to);
+        self.delegated = record.seq;
+        self.following = delegation.and_then(|it| it.to);
         let Some(leader) = self.following else { return true };
-        let votes = self.ballots.iter().filter_map(|(proposal, cast)| Some((*proposal, *cast.get(&leader)?)));
-        let votes: Vec<_> = votes.collect();
-        votes.into_iter().for_each(|(proposal, choice)| self.follow_vote(proposal, choice));
+        let votes = self.ballots.iter().filter(|(_, cast)| cast.contains_key(&leader));
+        self.to_follow.extend(votes.map(|(proposal, _)| *proposal));
         true
     }
 
-    fn follow_vote(&mut self, proposal: ProposalId, choice: Choice) {
-        let cast = self.ballots.get(&proposal);
-        if !cast.is_some_and(|cast| cast.contains_key(&self.config.me)) {
-            self.out.push(Output::Vote { proposal, choice });
+    /// Votes as whoever the owner follows, on what is still open and the owner has not voted on. After a restart this waits
+    /// for all records, among which the owner's own votes are.
+    pub(super) fn follow_votes(&mut self) {
+        let (Some(leader), Some(tip)) = (self.following, self.tip) else { return };
+        for proposal in std::mem::take(&mut self.to_follow) {
+            let Some((_, body)) = self.evidence.proposals.get(&proposal) else {
+                self.to_follow.insert(proposal);
+                continue;
+            };
+            let cast = self.ballots.get(&proposal);
+            let is_own = cast.is_some_and(|cast| cast.contains_key(&self.config.me));
+            let choice = cast.and_then(|cast| cast.get(&leader)).copied();
+            if let Some(choice) = choice.filter(|_| !is_own && body.expiry >= tip.height) {
+                self.out.push(Output::Vote { proposal, choice });
+            }
         }
     }
 }

@@ -50,6 +50,7 @@ impl Member {
         self.evidence.tip = block.height;
         self.evidence.blocks.insert(block.height, block.hash);
         self.tip = Some(block);
+        self.failed.retain(|_, until| *until > block.height);
         let joins: Vec<JoinId> = self.open().flat_map(|attempt| attempt.turn.joins.clone()).collect();
         joins.into_iter().for_each(|join| self.fetch_joins(join));
         self.dirty = true;
@@ -79,6 +80,9 @@ impl Member {
 
     pub(super) fn take_reorg(&mut self, height: u32) {
         self.changes.push(Change::Reorg(height));
+        if self.settled.is_some_and(|settled| settled > height) {
+            self.event(Event::Deep(height));
+        }
         while let Some(link) = self.links.pop_if(|link| link.block.height > height) {
             if let Some(attempt) = self.attempts.get_mut(&link.turn) {
                 attempt.sent = None;
@@ -87,7 +91,7 @@ impl Member {
         }
         self.forget_above(height);
         self.asked.clear();
-        self.refunded = None;
+        (self.refunded, self.unknown) = (None, None);
         self.dirty = true;
         self.need = Some(self.now);
     }
@@ -163,6 +167,7 @@ impl Member {
             self.need = Some(self.now);
         }
         self.prune();
+        self.see_again();
         self.see_unknown();
     }
 
@@ -198,10 +203,30 @@ impl Member {
             gone.for_each(|attempt| self.nonces.forget(attempt.txid));
             if let Some(attempt) = self.attempts.remove(&link.turn) {
                 self.base = Base::After(attempt.step);
+                self.settled = Some(link.block.height);
             }
             self.attempts.retain(|_, attempt| attempt.turn.previous != before);
             self.turns.retain(|id, (_, turn)| *id == link.turn || turn.previous != before);
         }
+        let turns = &self.turns;
+        self.refused.retain(|id| turns.contains_key(id));
+    }
+
+    /// After more blocks were undone than a transaction needs to be final: the last turn's transaction is in a block again.
+    fn see_again(&mut self) {
+        let Some(coin) = self.state().coin.filter(|_| self.links.is_empty() && self.settled.is_some()) else {
+            return;
+        };
+        if self.evidence.coins.contains_key(&coin.outpoint) {
+            return;
+        }
+        let made = self.spends.values().find(|(by, _)| *by == coin.outpoint.txid);
+        let (Some(block), Some(epoch)) = (made.and_then(|(_, block)| *block), self.state().epoch()) else {
+            return;
+        };
+        let output = TxOut { value: coin.value, script_pubkey: epoch.script() };
+        self.settled = Some(block.height);
+        self.take_coin(coin.outpoint, Confirmed { output, height: block.height, block: block.hash });
     }
 
     /// The pooled coin was spent by the refund, or by a turn that has not arrived.
@@ -215,6 +240,11 @@ impl Member {
         if is_refund && block.is_some() && self.refunded != Some(by) {
             self.refunded = Some(by);
             self.event(Event::Refunded(by));
+        }
+        let unknown = self.unknown_spender().filter(|_| block.is_some());
+        if unknown.is_some() && self.unknown != unknown {
+            self.unknown = unknown;
+            self.event(Event::Unknown(by));
         }
     }
 

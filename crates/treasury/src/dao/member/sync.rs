@@ -1,6 +1,6 @@
 //! What members say to each other, and how whoever missed something gets it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{PeerId, bitcoin::Txid};
 
@@ -13,9 +13,13 @@ use super::{
 };
 
 /// Most messages kept that came before their turn.
-const MAX_EARLY: usize = 512;
+pub(super) const MAX_EARLY: usize = 2_048;
+/// Most of them of one sender.
+pub(super) const MAX_EARLY_OF_ONE: usize = 128;
 /// Most turns kept that nothing is known to come before.
-const MAX_WAITING: usize = 64;
+pub(super) const MAX_WAITING: usize = 64;
+/// Most of them of one sender that nobody asked for.
+const MAX_WAITING_OF_ONE: usize = MAX_HISTORY + MAX_OFFERS;
 /// Most turns sent at once to somebody who is behind.
 const MAX_HISTORY: usize = 8;
 
@@ -57,12 +61,34 @@ impl Member {
         let asked = self.wanted.remove(&id);
         let alike = |(sender, other): &&(PeerId, Turn)| *sender == from && other.previous == turn.previous;
         let offered = self.turns.values().filter(alike).count();
-        let waiting = self.turns.keys().filter(|id| !self.is_known(id)).count();
-        if !asked && (offered >= MAX_OFFERS || waiting >= MAX_WAITING) {
+        let waiting = self.waiting().filter(|(_, sender)| *sender == from).count();
+        let is_flood = !asked && (offered >= MAX_OFFERS || waiting >= MAX_WAITING_OF_ONE);
+        if is_flood || !self.make_place(&from) {
             return self.blame(from, "dao_turn_flood");
         }
         self.turns.insert(id, (from, turn));
         self.dirty = true;
+    }
+
+    /// The turns that were not computed, each with its sender.
+    fn waiting(&self) -> impl Iterator<Item = (TurnId, PeerId)> {
+        self.turns.iter().filter(|(id, _)| !self.is_known(id)).map(|(id, (sender, _))| (*id, *sender))
+    }
+
+    /// Makes place for a turn of somebody's: one that was refused goes, or one of whoever sent most.
+    fn make_place(&mut self, from: &PeerId) -> bool {
+        let waiting: Vec<_> = self.waiting().collect();
+        if waiting.len() < MAX_WAITING {
+            return true;
+        }
+        let mut counts: BTreeMap<PeerId, usize> = BTreeMap::new();
+        waiting.iter().for_each(|(_, sender)| *counts.entry(*sender).or_default() += 1);
+        let most = counts.iter().max_by_key(|(_, count)| **count).map(|(sender, _)| *sender);
+        let refused = waiting.iter().find(|(id, _)| self.refused.contains(id));
+        let others = waiting.iter().find(|(_, sender)| Some(*sender) == most && sender != from);
+        let Some((id, _)) = refused.or(others) else { return false };
+        self.refused.remove(id);
+        self.turns.remove(id).is_some()
     }
 
     /// Says whether a turn was computed.
@@ -106,7 +132,8 @@ impl Member {
         if self.is_known(&turn) {
             return;
         }
-        if self.early.len() < MAX_EARLY {
+        let its = self.early.iter().filter(|(sender, _, _)| *sender == from).count();
+        if self.early.len() < MAX_EARLY && its < MAX_EARLY_OF_ONE {
             self.early.push((from, turn, message));
         }
         if !self.turns.contains_key(&turn) {

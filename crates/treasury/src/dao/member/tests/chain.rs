@@ -55,7 +55,7 @@ impl Chain {
         transaction.input.iter().all(|input| {
             let (coin, age) = (self.coin(&input.previous_output), input.sequence);
             let is_old = |coin: Confirmed| {
-                age.is_rbf() || self.tip().height + 2 > coin.height + age.to_consensus_u32()
+                !age.is_relative_lock_time() || self.tip().height >= coin.height + age.to_consensus_u32()
             };
             coin.is_some_and(is_old) && self.spender(&input.previous_output).is_none()
         })

@@ -1,5 +1,7 @@
 mod chain;
+mod duties;
 mod faults;
+mod hostile;
 mod net;
 mod plain;
 mod properties;

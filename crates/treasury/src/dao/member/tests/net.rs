@@ -13,7 +13,7 @@ use domain::{
     },
     kinds::{
         Ballot, Charter, Choice, Construction, DaoId, Intent, Join, JoinId, JoinInput, Leave, Output as Paid,
-        Proposal, ProposalId, Rules,
+        Proposal, ProposalId, Rules, Vouch,
     },
 };
 
@@ -52,6 +52,8 @@ pub(super) struct Net {
     pub bytes: u64,
     pub events: BTreeMap<&'static str, u32>,
     pub blamed: BTreeSet<(PeerId, &'static str)>,
+    /// Who withholds its signatures of the refund.
+    pub withheld: Vec<usize>,
     /// Whose parts of signatures are spoilt on their way.
     pub spoils: Option<usize>,
     /// Who commits and never signs.
@@ -81,7 +83,7 @@ pub(super) struct Node {
     /// How many shares of groups' keys it stored.
     pub secrets: usize,
     records: usize,
-    held: Vec<Record>,
+    pub held: Vec<Record>,
     watched: BTreeSet<OutPoint>,
     /// Blocks as it was told.
     view: Vec<super::super::Block>,
@@ -105,7 +107,7 @@ pub(super) fn peer(number: u16) -> PeerId {
 }
 
 /// A key of somebody's for a use: 0 for the DAO, 1 for the coin that pays, 2 for the change, 3 to be paid out, 4 to be paid.
-fn keypair(number: u16, usage: u8) -> Keypair {
+pub(super) fn keypair(number: u16, usage: u8) -> Keypair {
     let [low, high] = number.to_le_bytes();
     let secret = sha256::Hash::hash(&[low, high, usage, 77]).to_byte_array();
     Keypair::from_seckey_slice(&Secp256k1::new(), &secret).unwrap()
@@ -152,6 +154,7 @@ impl Net {
             bytes: 0,
             events: BTreeMap::new(),
             blamed: BTreeSet::new(),
+            withheld: Vec::new(),
             spoils: None,
             silent: None,
             crash_at: None,
@@ -454,6 +457,16 @@ impl Net {
                 bytes = Message::Partial(part).encode();
             }
             Some(Message::Partial(_)) if self.silent == Some(from) => return,
+            Some(Message::Share(share)) if matches!(share.part, Part::Node(_)) => {
+                let own = self.nodes[from].member.as_ref().and_then(|it| it.attempts.get(&share.turn));
+                let own = own.and_then(|it| it.step.state.epoch().cloned()).map(|epoch| {
+                    let key = epoch.guard.keys()[usize::from(share.holder)];
+                    epoch.holders[&key] == peer(self.nodes[from].number)
+                });
+                if own == Some(true) && self.withheld.contains(&from) {
+                    return;
+                }
+            }
             _ => {}
         }
         if self.strikes(self.faults.forged) {
@@ -527,6 +540,8 @@ impl Net {
             Event::VotedTwice { .. } => "voted_twice",
             Event::Refunded(_) => "refunded",
             Event::TooEarly(_) => "too_early",
+            Event::Unknown(_) => "unknown",
+            Event::Deep(_) => "deep",
             _ => return,
         };
         *self.events.entry(name).or_default() += 1;
@@ -557,7 +572,8 @@ impl Net {
     pub(super) fn record<K: Kind>(&mut self, author: u16, body: &K) -> Record {
         let stamp = Stamp { seq: self.records.len() as u64 + 1, ..Stamp::default() };
         let record = Record::sign(&identity(author), stamp, body).unwrap();
-        if !self.records.iter().any(|other| other.slot == record.slot) {
+        let is_same = |other: &Record| other.slot == record.slot && other.body == record.body;
+        if !self.records.iter().any(is_same) {
             self.records.push(record.clone());
         }
         (0..self.nodes.len()).for_each(|node| self.catch_up(node));
@@ -589,15 +605,20 @@ impl Net {
 
     /// A proposal to pay somebody, made when `by` knew of this state.
     pub(super) fn propose(&mut self, by: u16, payee: u16, sat: u64) -> ProposalId {
-        let snapshot = *self.state(by).turn().as_bytes();
         let outputs = vec![Paid { script: script(payee, 4), amount: Amount::from_sat(sat) }];
+        self.propose_to(by, format!("Number {payee}"), Intent::Pay { outputs })
+    }
+
+    pub(super) fn propose_to(&mut self, by: u16, title: String, intent: Intent) -> ProposalId {
+        let view = usize::from(by).min(self.nodes.len() - 1);
+        let snapshot = *self.state(u16::try_from(view).unwrap()).turn().as_bytes();
         let proposal = Proposal {
             network: self.charter.network,
             dao: self.dao,
             snapshot,
-            title: format!("Number {payee}"),
+            title,
             words: None,
-            intent: Intent::Pay { outputs },
+            intent,
             expiry: self.chain.tip().height + 2_000,
         };
         self.record(by, &proposal).slot
@@ -606,6 +627,17 @@ impl Net {
     pub(super) fn vote(&mut self, number: u16, proposal: ProposalId, choice: Choice) {
         let network = self.charter.network;
         self.record(number, &Ballot { network, proposal, choice });
+    }
+
+    /// Somebody vouches for somebody.
+    pub(super) fn vouch(&mut self, voucher: u16, number: u16) {
+        let (network, dao) = (self.charter.network, self.dao);
+        self.record(voucher, &Vouch { network, dao, member: peer(number) });
+    }
+
+    /// Everybody is told something of the chain.
+    pub(super) fn tell(&mut self, input: &Input) {
+        (0..self.nodes.len()).for_each(|node| self.input(node, input.clone()));
     }
 
     pub(super) fn command(&mut self, number: u16, command: Command) {
