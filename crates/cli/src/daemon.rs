@@ -205,6 +205,7 @@ fn words(event: &Event) -> Option<String> {
         Event::Warning(warning) => Some(format!("warning {} [{}]", clean(&warning.message), warning.code)),
         Event::Dropped { count } => Some(format!("missed  {count} events")),
         Event::WalletChanged
+        | Event::DaoChanged { .. }
         | Event::Payment { .. }
         | Event::Chain { .. }
         | Event::CatalogueChanged

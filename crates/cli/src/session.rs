@@ -231,6 +231,7 @@ fn is_arrival(event: &Event) -> bool {
             | Event::CatalogueChanged
             | Event::PeerUp { .. }
             | Event::WalletChanged
+            | Event::DaoChanged { .. }
             | Event::Chain { .. }
             | Event::Dropped { .. }
     )

@@ -12,6 +12,7 @@ use ts_rs::TS;
 
 mod careful;
 mod caution;
+mod dao;
 mod keeping;
 mod money;
 mod player;
@@ -22,6 +23,11 @@ pub use careful::{
     Backup, Hidden, HiddenThing, HideCommand, HideTarget, IdentityRef, ReportInfo, ReportReason, Words,
 };
 pub use caution::Caution;
+pub use dao::{
+    Dao, DaoAudit, DaoCharter, DaoChoice, DaoCommand, DaoConstruction, DaoCreated, DaoIncident, DaoIntent,
+    DaoMember, DaoMembership, DaoOutput, DaoPolicy, DaoProposal, DaoProposalState, DaoProposals, DaoRecovered,
+    DaoRefund, DaoRefunds, DaoSigning, DaoStage, DaoStarted, DaoState, DaoSummary, DaoTurn, Daos,
+};
 pub use keeping::{
     HistoryEntry, Library, LibraryCommand, LibraryTotals, LocalFile, Playlist, PlaylistCommand, PlaylistItem,
     Playlists,
@@ -225,6 +231,8 @@ pub enum Request {
     Wallet(WalletCommand),
     /// Tips, offers, investments, payouts and audits.
     Money(MoneyCommand),
+    /// The DAOs and their treasuries.
+    Dao(DaoCommand),
     /// Reads a setting, or all.
     ConfigGet {
         /// Which; all where none is named.
@@ -392,6 +400,26 @@ pub enum Response {
     Income(Income),
     /// To [`MoneyCommand::Audit`].
     Audit(Audit),
+    /// To [`DaoCommand::Create`].
+    DaoCreated(DaoCreated),
+    /// To [`DaoCommand::List`].
+    Daos(Daos),
+    /// To [`DaoCommand::Show`] and [`DaoCommand::Delegate`].
+    Dao(Box<Dao>),
+    /// To [`DaoCommand::Join`], [`DaoCommand::Vouch`] and [`DaoCommand::Leave`].
+    DaoMembership(DaoMembership),
+    /// To [`DaoCommand::Start`].
+    DaoStarted(DaoStarted),
+    /// To [`DaoCommand::Propose`] and [`DaoCommand::Vote`].
+    DaoProposal(DaoProposal),
+    /// To [`DaoCommand::Proposals`].
+    DaoProposals(DaoProposals),
+    /// To [`DaoCommand::Refunds`].
+    DaoRefunds(DaoRefunds),
+    /// To [`DaoCommand::Recover`].
+    DaoRecovered(DaoRecovered),
+    /// To [`DaoCommand::Audit`].
+    DaoAudit(DaoAudit),
     /// To [`Request::Jobs`].
     Jobs(Jobs),
     /// To [`Request::Join`], [`Request::Discard`], [`Request::Report`], [`Request::Cancel`], [`Request::Shutdown`],
@@ -496,6 +524,12 @@ pub enum Event {
         purpose: Option<String>,
         /// Blocks on it: told when it is first seen, and again with its first block.
         confirmations: u32,
+    },
+    /// A DAO changed: its members, its coin, a proposal or the signatures of a transaction.
+    DaoChanged {
+        /// Which.
+        #[ts(as = "String")]
+        dao_id: SlotId,
     },
     /// The Bitcoin network went on; told at most once a second.
     Chain {

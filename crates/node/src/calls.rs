@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use crate::{
     api::{ApiError, Event, Request, Response},
     asset::{self, Asset, AssetName, AssetSize},
-    careful, catalogue, doctor, downloads, library, lyrics, money,
+    careful, catalogue, dao, doctor, downloads, library, lyrics, money,
     node::{Inner, NodeHandle},
     publish,
     shell::Api,
@@ -102,6 +102,7 @@ impl Inner {
             Request::Doctor => doctor::examine(node).await?.into(),
             Request::Wallet(command) => money::wallet(node, command).await?,
             Request::Money(command) => money::money(node, command).await?,
+            Request::Dao(command) => dao::answer(node, command).await?,
             Request::ConfigGet { key } => node.config(key.as_deref())?.into(),
             Request::ConfigSet { key, value } => node.configure(&key, &value).await?.into(),
             Request::IdentityExport { file, passphrase } => node.export(file, passphrase).await?.into(),

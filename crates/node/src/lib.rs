@@ -13,6 +13,7 @@ mod careful;
 mod catalogue;
 mod changes;
 mod config;
+mod dao;
 mod doctor;
 mod downloads;
 mod draft;
