@@ -167,6 +167,7 @@ async fn changed(node: &Arc<Inner>, record: &Record) -> Result<(), crate::api::A
     if record.author == node.identity.id() {
         node.claim_own().await?;
     }
+    node.dao.record(node, record);
     match record.kind {
         kinds::id::RELEASE => {
             if let Some(release) = record.read::<Release>()? {

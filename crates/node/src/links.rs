@@ -1,8 +1,11 @@
-//! `musicdao:` links: an invite, or a release or an artist with whoever shares it: `musicdao:release/ID?from=INVITE`.
+//! `musicdao:` links: an invite, or a release, an artist or a DAO with whoever shares it: `musicdao:release/ID?from=INVITE`.
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{PeerId, ReleaseId, kinds::BlockEntry};
+use domain::{
+    PeerId, ReleaseId,
+    kinds::{BlockEntry, DaoId},
+};
 use tokio::sync::mpsc::Receiver;
 
 use crate::{
@@ -24,6 +27,14 @@ enum Target {
     Invite(String),
     Release(ReleaseId, Option<String>),
     Artist(PeerId, Option<String>),
+    Dao(DaoId, Option<String>),
+}
+
+/// What is waited for.
+#[derive(Clone, Copy)]
+enum What {
+    Of(BlockEntry),
+    Dao(DaoId),
 }
 
 /// Makes a link to a release or an artist.
@@ -33,9 +44,18 @@ pub(crate) fn share(node: &Inner, what: &BlockEntry) -> Result<String, ApiError>
         BlockEntry::Author(artist) => ("artist", artist.to_string()),
         BlockEntry::Blob(_) => return Err(ApiError::new("bad_link", "a file alone cannot be shared")),
     };
+    Ok(with_invite(node, kind, &id))
+}
+
+/// Makes a link to a DAO.
+pub(crate) fn share_dao(node: &Inner, dao: &DaoId) -> String {
+    with_invite(node, "dao", &dao.to_string())
+}
+
+fn with_invite(node: &Inner, kind: &str, id: &str) -> String {
     let invite = node.invite().to_string();
     let from = escaped(invite.strip_prefix(SCHEME).unwrap_or(&invite));
-    Ok(format!("{SCHEME}{kind}/{id}?from={from}"))
+    format!("{SCHEME}{kind}/{id}?from={from}")
 }
 
 /// Joins by a link and waits for what it leads to.
@@ -49,8 +69,9 @@ pub(crate) async fn open(node: &Arc<Inner>, link: &str, wait_ms: Option<u64>) ->
             let id = peer.split('?').next().unwrap_or_default().to_owned();
             return Ok(Opened { kind: "joined".into(), id, known: true, unreachable: None });
         }
-        Target::Release(release, invite) => ("release", BlockEntry::Release(release), invite),
-        Target::Artist(artist, invite) => ("artist", BlockEntry::Author(artist), invite),
+        Target::Release(release, invite) => ("release", What::Of(BlockEntry::Release(release)), invite),
+        Target::Artist(artist, invite) => ("artist", What::Of(BlockEntry::Author(artist)), invite),
+        Target::Dao(dao, invite) => ("dao", What::Dao(dao), invite),
     };
     let mut unreachable = None;
     if let Some(invite) = invite {
@@ -63,9 +84,10 @@ pub(crate) async fn open(node: &Arc<Inner>, link: &str, wait_ms: Option<u64>) ->
     }
     let known = arrived(node, &id, events, wait).await?;
     let id = match id {
-        BlockEntry::Release(id) => id.to_string(),
-        BlockEntry::Author(id) => id.to_string(),
-        BlockEntry::Blob(id) => id.to_string(),
+        What::Of(BlockEntry::Release(id)) => id.to_string(),
+        What::Of(BlockEntry::Author(id)) => id.to_string(),
+        What::Of(BlockEntry::Blob(id)) => id.to_string(),
+        What::Dao(id) => id.to_string(),
     };
     Ok(Opened { kind: kind.into(), id, known, unreachable })
 }
@@ -73,7 +95,7 @@ pub(crate) async fn open(node: &Arc<Inner>, link: &str, wait_ms: Option<u64>) ->
 /// Waits until something is known here, looking whenever the catalogue changes.
 async fn arrived(
     node: &Inner,
-    what: &BlockEntry,
+    what: &What,
     mut events: Receiver<Event>,
     wait: Duration,
 ) -> Result<bool, ApiError> {
@@ -91,11 +113,12 @@ async fn arrived(
     tokio::time::timeout(wait, waiting).await.unwrap_or(Ok(false))
 }
 
-async fn is_known(node: &Inner, what: &BlockEntry) -> Result<bool, ApiError> {
+async fn is_known(node: &Inner, what: &What) -> Result<bool, ApiError> {
     Ok(match what {
-        BlockEntry::Release(release) => !node.store.release_rows(&[*release]).await?.is_empty(),
-        BlockEntry::Author(artist) => node.store.artist(artist).await?.is_some(),
-        BlockEntry::Blob(_) => false,
+        What::Of(BlockEntry::Release(release)) => !node.store.release_rows(&[*release]).await?.is_empty(),
+        What::Of(BlockEntry::Author(artist)) => node.store.artist(artist).await?.is_some(),
+        What::Of(BlockEntry::Blob(_)) => false,
+        What::Dao(dao) => node.store.record(dao).await?.is_some(),
     })
 }
 
@@ -119,6 +142,7 @@ fn parse(link: &str) -> Result<Target, ApiError> {
     match kind {
         "release" => Ok(Target::Release(id.parse().map_err(|_| malformed())?, invite)),
         "artist" => Ok(Target::Artist(id.parse().map_err(|_| malformed())?, invite)),
+        "dao" => Ok(Target::Dao(id.parse().map_err(|_| malformed())?, invite)),
         _ => Err(malformed()),
     }
 }

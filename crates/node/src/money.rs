@@ -28,6 +28,7 @@ use crate::{
 
 mod answers;
 mod create;
+mod daos;
 mod fault;
 mod follow;
 mod income;
@@ -44,6 +45,8 @@ mod records;
 mod seen;
 mod tips;
 mod vault;
+
+pub(crate) use daos::{fault as fault_point, investment, name, publish_note, shown_script, until_synced};
 
 use ledgers::Ledgers;
 use purse::Purse;

@@ -9,7 +9,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use domain::{Identity, Kinds, PeerId};
+use bytes::Bytes;
+use domain::{BlobHash, Identity, Kinds, PeerId};
 use net::{Blobs, Contact, Invite, Network, Relay};
 use peer::{Input, Peer};
 use store::{FolderLock, Store};
@@ -26,6 +27,7 @@ use crate::{
     book::Book,
     cache::Cache,
     config::{Config, RelayPolicy, Settings},
+    dao::{self, Daos},
     draft::Findings,
     drafts::Drafts,
     driver::{self, Driver},
@@ -96,6 +98,7 @@ pub(crate) struct Inner {
     pub(crate) drafts: Drafts,
     pub(crate) findings: Findings,
     pub(crate) money: Money,
+    pub(crate) dao: Daos,
     pub(crate) assets: Semaphore,
     pub(crate) small_pictures: asset::SmallPictures,
     pub(crate) tasks: TaskTracker,
@@ -118,6 +121,7 @@ struct Parts {
     cache: Arc<Cache>,
     hub: Arc<Hub>,
     money: Money,
+    inbox: Arc<dao::Inbox>,
     network: Network,
     book: Arc<Book>,
     idle: Arc<Idle>,
@@ -142,6 +146,7 @@ impl Node {
         let inner = Arc::new(parts.join(handle));
         inner.clone().run(driver, outcome, incoming).await?;
         inner.money.resume(&inner).await;
+        inner.dao.resume(&inner).await;
         inner.join_known().await?;
         inner.join_friends(&config.peers).await?;
         let releases = inner.store.counts().await?.releases;
@@ -195,8 +200,10 @@ impl Parts {
         let cache = Arc::new(Cache::load(&store, &settings).await?);
         let hub = Arc::default();
         let money = Money::open(&config.data, &settings, &store, &hub).await?;
+        let inbox = Arc::<dao::Inbox>::default();
+        let answers = Answers { cache: cache.clone(), inbox: inbox.clone() };
         let (network, incoming) =
-            Network::start(network_config(&identity, &settings, &blobs, &cache)).await?;
+            Network::start(network_config(&identity, &settings, &blobs, answers)).await?;
         network.set_metered(settings.metered);
         let parts = Self {
             data: config.data.clone(),
@@ -210,6 +217,7 @@ impl Parts {
             cache,
             hub,
             money,
+            inbox,
             network,
             book: Arc::default(),
             idle: Arc::default(),
@@ -254,6 +262,7 @@ impl Parts {
             drafts: self.drafts,
             findings: Findings::default(),
             money: self.money,
+            dao: Daos::new(self.inbox),
             assets: Semaphore::new(asset::AT_ONCE),
             small_pictures: asset::SmallPictures::default(),
             tasks: TaskTracker::new(),
@@ -405,17 +414,42 @@ fn peer_config(settings: &Settings, imported: bool, in_use_elsewhere: bool) -> p
     config
 }
 
+/// Answers peers.
+struct Answers {
+    cache: Arc<Cache>,
+    inbox: Arc<dao::Inbox>,
+}
+
+impl net::Handler for Answers {
+    fn request(&self, peer: PeerId, body: Bytes) -> net::Answer {
+        let answer = match body.first() {
+            Some(&dao::TAG) => self.inbox.take(peer, &body).map(|()| Bytes::new()),
+            _ => None,
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn may_serve(&self, peer: PeerId, hash: &BlobHash) -> bool {
+        net::Handler::may_serve(&*self.cache, peer, hash)
+    }
+
+    fn served(&self, peer: PeerId, hash: &BlobHash, bytes: u64) {
+        net::Handler::served(&*self.cache, peer, hash, bytes);
+    }
+}
+
 fn network_config(
     identity: &Identity,
     settings: &Settings,
     blobs: &Blobs,
-    cache: &Arc<Cache>,
+    answers: Answers,
 ) -> net::Config {
     let mut config = net::Config::new(identity.clone(), blobs.clone());
     if let Some(listen) = settings.listen {
         config.listen = listen;
     }
-    config.handler = cache.clone();
+    config.handler = Arc::new(answers);
+    config.limits.request_body = config.limits.request_body.max(dao::MAX_REQUEST);
     config.lan = settings
         .mdns
         .then(|| net::Lan { suffix: Some(settings.mdns_suffix.clone()).filter(|s| !s.is_empty()) });

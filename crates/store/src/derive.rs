@@ -13,6 +13,7 @@ use sqlx::{SqliteConnection, query, query_scalar};
 use crate::{
     StoreError,
     apply::blocked_row,
+    dao,
     index::{self, Doc, DocKind},
     money_records,
     row::{self, Id},
@@ -48,6 +49,7 @@ pub(crate) async fn record(
         id::FOLLOW => follow(db, id, record).await,
         id::REPORT => report(db, id, record).await,
         id::INCOME..=id::THANKS => money_records::derive(db, id, record).await,
+        id::CHARTER..=id::LEAVE => dao::derive(db, id, record).await,
         _ => Ok(()),
     };
     match derived {
@@ -74,6 +76,7 @@ pub(crate) async fn undo(db: &mut SqliteConnection, id: i64, kind: i64) -> Resul
             query!("delete from reports where id = ?", id).execute(db).await?;
         }
         id::INCOME..=id::THANKS => money_records::undo(db, id).await?,
+        id::CHARTER..=id::LEAVE => dao::undo(db, id).await?,
         _ => {}
     }
     Ok(None)

@@ -10,6 +10,7 @@ mod apply;
 pub mod bench;
 mod blobs;
 mod catalogue;
+mod dao;
 mod derive;
 mod error;
 mod hidden;
@@ -37,6 +38,7 @@ pub use catalogue::{
     ArtistRow, BlobUse, Counts, Cursor, PublicPlaylist, ReleaseDetails, ReleaseFilter, ReleasePage,
     ReleaseRow, Sort, TRENDING_FOLLOWED_WEIGHT, TRENDING_WINDOW_MS, TagRow, TrackRow,
 };
+pub use dao::{DaoIncidentRow, MAX_DAO_INCIDENTS, MAX_DAO_RECORDS};
 pub use error::StoreError;
 pub use hidden::{Hidden, MAX_HIDDEN, ReportRow};
 pub use library::{Followed, Item, LibraryTotals, LocalFile, MAX_HISTORY, Played, Saved};

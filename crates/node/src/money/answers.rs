@@ -60,6 +60,7 @@ impl Money {
             }
             C::Lock => {
                 self.vault.lock();
+                node.dao.wallet_changed();
                 self.hub.tell(&Event::WalletChanged);
                 self.status().await?.into()
             }

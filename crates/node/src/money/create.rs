@@ -104,6 +104,7 @@ impl Money {
         }
         drop(purse);
         self.vault.unlock(Arc::new(seed.keys(self.network)), None);
+        node.dao.wallet_changed();
         self.connect(node).await?;
         super::announce(node).await;
         self.hub.tell(&Event::WalletChanged);
@@ -129,6 +130,7 @@ impl Money {
     ) -> Result<(), ApiError> {
         let seed = self.open_seed(Passphrase::new(passphrase)?).await?;
         self.vault.unlock(Arc::new(seed.keys(self.network)), minutes);
+        node.dao.wallet_changed();
         self.connect(node).await?;
         super::announce(node).await;
         self.hub.tell(&Event::WalletChanged);

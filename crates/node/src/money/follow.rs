@@ -49,6 +49,7 @@ pub(super) async fn run(
             batch.push(event);
         }
         node.money.ledgers.hear(&node, &chain, client, &batch).await;
+        node.dao.hear(client, &batch);
         let taken = take(&node, &chain, batch).await;
         if let Err(error) = &taken {
             tracing::warn!(code = error.code, message = error.message, "the wallet is behind the chain");

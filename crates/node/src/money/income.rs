@@ -107,12 +107,21 @@ async fn keys(node: &Inner) -> Result<(Xpub, Xpub, u32), ApiError> {
 /// `artist_not_payable` where none is known, `income_birthday_ahead` where nothing that is paid now would count, and
 /// `bitcoin_no_peer` where that cannot be told.
 pub(super) async fn draw(node: &Arc<Inner>, book: &Book, chain: Chain) -> Result<ScriptBuf, ApiError> {
-    let income = book.income().ok_or_else(|| not_payable(book))?;
-    born(node, book, income.birthday).await?;
+    let income = payable(node, book).await?;
     let base = income.windows.last().copied().unwrap_or_default();
     let index = base + u32::try_from(random()? % u64::from(WINDOW)).expect("a window is small");
     let key = if chain == Chain::Principal { &income.principal } else { &income.income };
     Ok(taproot_script(&Secp256k1::verification_only(), key, index))
+}
+
+/// Where an artist is paid now.
+///
+/// # Errors
+/// Those of [`draw`].
+pub(super) async fn payable<'a>(node: &Arc<Inner>, book: &'a Book) -> Result<&'a kinds::Income, ApiError> {
+    let income = book.income().ok_or_else(|| not_payable(book))?;
+    born(node, book, income.birthday).await?;
+    Ok(income)
 }
 
 /// Fails where income counts from a block on that is not there yet: nobody would look for what was paid before.

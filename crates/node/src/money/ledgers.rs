@@ -119,6 +119,11 @@ impl Ledgers {
         books.insert(book.artist, (revision, book));
     }
 
+    /// Returns the number of the client that runs.
+    pub(super) fn client(&self) -> u64 {
+        self.clients.load(Ordering::Relaxed)
+    }
+
     /// Begins to hear another client; returns its number.
     pub(super) fn begin(&self) -> u64 {
         self.followed.lock().expect("no holder panics").clear();

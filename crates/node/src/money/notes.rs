@@ -183,7 +183,7 @@ fn ids(node: &Inner, row: &PaymentRow) -> Vec<NoteId> {
 }
 
 /// Fails where an investment would only be given back.
-async fn check_room(
+pub(super) async fn check_room(
     node: &Arc<Inner>,
     artist: PeerId,
     offer_id: &OfferId,

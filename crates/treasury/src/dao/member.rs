@@ -22,6 +22,7 @@ mod build;
 mod change_set;
 mod follow;
 mod generation;
+mod history;
 mod joiner;
 mod message;
 mod release;
@@ -49,6 +50,7 @@ use super::{Confirmed, Evidence, Payback, Refusal, State, Step, Turn, TurnId, gu
 
 pub use change_set::{ChangeSet, ChangeSetError};
 pub use generation::{GENERATION_TIMEOUT, MAX_GENERATIONS};
+pub use history::Done;
 pub use message::{MAX_MESSAGE, MAX_SIGNATURE_MESSAGE, MAX_SMALL_MESSAGE};
 pub use rounds::{Entropy, KEY_TIMEOUT, MAX_ROUNDS, ROUND_TIMEOUT};
 pub use shared::Shared;
@@ -390,6 +392,8 @@ pub struct Member {
     settled: Option<u32>,
     /// The spender of the pooled coin that no known turn makes.
     unknown: Option<Txid>,
+    /// All turns in a block, as they are shown.
+    history: Vec<Done>,
     /// Turns that are known, with whoever sent them.
     turns: BTreeMap<TurnId, (PeerId, Turn)>,
     refused: BTreeSet<TurnId>,
@@ -467,6 +471,7 @@ impl Member {
             links: Vec::new(),
             settled: None,
             unknown: None,
+            history: Vec::new(),
             turns: BTreeMap::new(),
             refused: BTreeSet::new(),
             attempts: BTreeMap::new(),

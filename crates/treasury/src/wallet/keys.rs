@@ -14,12 +14,15 @@ use domain::{
         taproot::Signature,
         transaction::Transaction,
     },
+    kinds::DaoId,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// BIP 86: outputs that one key spends by taproot's key path.
 const PURPOSE: u32 = 86;
+/// The account below which every DAO has a key of its own.
+const MEMBER: u32 = 2;
 /// Highest index of a key that is not hardened (BIP 32).
 pub const MAX_INDEX: u32 = (1 << 31) - 1;
 
@@ -165,29 +168,48 @@ impl Keys {
         prevouts: &[TxOut],
         paths: &[(Chain, u32)],
     ) -> Result<(), TaprootError> {
-        let mut hashes = SighashCache::new(&*tx);
-        let mut witnesses = Vec::with_capacity(paths.len());
-        for (input, (chain, index)) in paths.iter().enumerate() {
-            let hash = hashes.taproot_key_spend_signature_hash(
-                input,
-                &Prevouts::All(prevouts),
-                TapSighashType::Default,
-            )?;
-            let mut pair = self.pair(*chain, *index);
-            let tweaked = pair.tap_tweak(&self.secp, None);
-            let message = Message::from(hash);
-            // Without auxiliary randomness: the nonce depends on key and message alone (BIP 340).
-            let signature = self.secp.sign_schnorr_no_aux_rand(&message, &tweaked.to_keypair());
-            pair.non_secure_erase();
-            witnesses.push(Witness::p2tr_key_spend(&Signature {
-                signature,
-                sighash_type: TapSighashType::Default,
-            }));
-        }
+        let paths = paths.iter().enumerate();
+        let witnesses = paths.map(|(input, path)| self.witness(tx, prevouts, input, *path));
+        let witnesses = witnesses.collect::<Result<Vec<_>, _>>()?;
         for (input, witness) in tx.input.iter_mut().zip(witnesses) {
             input.witness = witness;
         }
         Ok(())
+    }
+
+    /// Derives the key with which the owner is a member of a DAO: `m/86'/coin'/2'/a'/b'/c'/d'`, where the last four are
+    /// the first 4 x 31 bits of the DAO's id. Nobody who learns it learns the key of another DAO.
+    pub fn member(&self, dao: &DaoId) -> Keypair {
+        let coin = if self.network == Network::Mainnet { 0 } else { 1 };
+        let (words, _) = dao.as_bytes().as_chunks::<4>();
+        let of_dao = words.iter().take(4).map(|word| u32::from_be_bytes(*word) >> 1);
+        let path = [PURPOSE, coin, MEMBER].into_iter().chain(of_dao).map(hardened);
+        let mut key = self.derive(&self.master(), &path.collect());
+        let pair = Keypair::from_secret_key(&self.secp, &key.private_key);
+        key.private_key.non_secure_erase();
+        pair
+    }
+
+    /// Signs one input by its key's path.
+    pub(crate) fn witness(
+        &self,
+        tx: &Transaction,
+        prevouts: &[TxOut],
+        input: usize,
+        (chain, index): (Chain, u32),
+    ) -> Result<Witness, TaprootError> {
+        let prevouts = Prevouts::All(prevouts);
+        let hash = SighashCache::new(tx).taproot_key_spend_signature_hash(
+            input,
+            &prevouts,
+            TapSighashType::Default,
+        )?;
+        let mut pair = self.pair(chain, index);
+        let tweaked = pair.tap_tweak(&self.secp, None);
+        // Without auxiliary randomness: the nonce depends on key and message alone (BIP 340).
+        let signature = self.secp.sign_schnorr_no_aux_rand(&Message::from(hash), &tweaked.to_keypair());
+        pair.non_secure_erase();
+        Ok(Witness::p2tr_key_spend(&Signature { signature, sighash_type: TapSighashType::Default }))
     }
 
     fn pair(&self, chain: Chain, index: u32) -> Keypair {
@@ -248,7 +270,6 @@ pub(crate) fn verify(secp: &Secp256k1<All>, tx: &Transaction, input: usize, prev
 
 fn account_path(network: Network, account: Account) -> DerivationPath {
     let coin = if network == Network::Mainnet { 0 } else { 1 };
-    let hardened = |number| ChildNumber::from_hardened_idx(number).expect("it is below 2^31");
     DerivationPath::from(vec![hardened(PURPOSE), hardened(coin), hardened(account.number())])
 }
 
@@ -261,6 +282,10 @@ fn internal_key<C: Verification>(secp: &Secp256k1<C>, chain: &Xpub, index: u32) 
     let key =
         chain.ckd_pub(secp, normal(index)).expect("an index that makes no key has a chance below 2^-127");
     key.to_x_only_pub()
+}
+
+fn hardened(number: u32) -> ChildNumber {
+    ChildNumber::from_hardened_idx(number).expect("it is below 2^31")
 }
 
 fn normal(index: u32) -> ChildNumber {

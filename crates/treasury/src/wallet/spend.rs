@@ -289,6 +289,37 @@ impl Wallet {
         Ok(txid)
     }
 
+    /// Signs this wallet's own inputs of a transaction that others have a part in, each of which spends a coin of the
+    /// wallet's as it is. Nothing changes: whoever asks says what the transaction does.
+    ///
+    /// # Errors
+    /// [`SpendError::OtherKeys`], or [`SpendError::Stale`] where an input is none of the wallet's coins.
+    pub fn sign_inputs(
+        &self,
+        tx: &Transaction,
+        spent: &[TxOut],
+        inputs: &[usize],
+        keys: &Keys,
+    ) -> Result<Vec<Witness>, SpendError> {
+        if keys.accounts() != self.accounts {
+            return Err(SpendError::OtherKeys);
+        }
+        let stale = |problem: &str| SpendError::Stale(problem.into());
+        let coins = self.coins();
+        let sign = |input: &usize| {
+            let outpoint = tx.input.get(*input).map(|input| input.previous_output);
+            let coin = coins.iter().find(|coin| Some(coin.outpoint) == outpoint);
+            let coin = coin.ok_or_else(|| stale("a coin of it is spent, or is not this wallet's"))?;
+            let output = TxOut { value: coin.amount, script_pubkey: coin.script.clone() };
+            if spent.len() != tx.input.len() || spent.get(*input) != Some(&output) {
+                return Err(stale("a coin of it is not what is said"));
+            }
+            let path = (coin.chain, coin.index);
+            keys.witness(tx, spent, *input, path).map_err(|error| SpendError::Stale(error.to_string()))
+        };
+        inputs.iter().map(sign).collect()
+    }
+
     /// The coins that a payment may take by itself: ripe, not locked, and not taken back by anybody else.
     pub(crate) fn spendable(&self) -> impl Iterator<Item = Coin> {
         let usable = |coin: &&Coin| {

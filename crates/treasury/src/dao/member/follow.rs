@@ -10,12 +10,13 @@ use domain::{
 
 use super::{
     super::{Confirmed, GuardError, Refusal, Step, Turn, TurnId},
-    Attempt, BACKOFF, Base, Block, Change, Event, FINAL, Fetch, Link, MAX_ATTEMPTS, Member, Output,
+    Attempt, BACKOFF, Base, Block, Change, Done, Event, FINAL, Fetch, Link, MAX_ATTEMPTS, Member,
+    Output,
     change_set::{block_of, confirmed, outpoint, txid_of},
 };
 
 /// Blocks under which nothing that was stored is doubted.
-const DOUBT: u32 = 100;
+pub(super) const DOUBT: u32 = 100;
 
 impl Member {
     /// Reads a change that was stored.
@@ -87,6 +88,7 @@ impl Member {
             if let Some(attempt) = self.attempts.get_mut(&link.turn) {
                 attempt.sent = None;
             }
+            self.history.pop();
             self.event(Event::Undone(link.turn));
         }
         self.forget_above(height);
@@ -159,6 +161,7 @@ impl Member {
     /// Goes on to the attempts that the chain has.
     pub(super) fn follow(&mut self) {
         while let Some(link) = self.next_link() {
+            self.note_done(&link);
             self.links.push(link);
             self.take_successor(&link);
             self.event(Event::Done { turn: link.turn, block: link.block });
@@ -178,6 +181,12 @@ impl Member {
             Some(Link { turn: attempt.id(), block })
         };
         self.open().find_map(won)
+    }
+
+    fn note_done(&mut self, link: &Link) {
+        let done = self.attempts.get(&link.turn);
+        let done = done.map(|attempt| Done::of(attempt, link.block, self.state(), &self.evidence));
+        self.history.extend(done);
     }
 
     /// The pooled coin is now the successor.

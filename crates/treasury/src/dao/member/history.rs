@@ -1,0 +1,146 @@
+//! What happened so far, for whoever looks at the DAO.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    PeerId,
+    bitcoin::{Amount, FeeRate, OutPoint, Txid},
+    kinds::{Choice, Intent, NoteId, ProposalId},
+};
+
+use super::{
+    super::{Evidence, Refusal, State, Step, Turn, TurnId},
+    Attempt, Block, Member,
+};
+
+/// A turn whose transaction is in a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Which.
+    pub turn: TurnId,
+    /// Its transaction.
+    pub txid: Txid,
+    /// In which block.
+    pub block: Block,
+    /// Who came in.
+    pub joined: Vec<PeerId>,
+    /// Who was paid out.
+    pub left: Vec<PeerId>,
+    /// The proposals whose spends it paid, or that it approved and that pay nothing.
+    pub proposals: Vec<ProposalId>,
+    /// The proposals that it approved.
+    pub approved: Vec<ProposalId>,
+    /// The notes that it paid.
+    pub notes: Vec<(ProposalId, NoteId)>,
+    /// The coin after it; none after the last.
+    pub coin: Option<Amount>,
+    /// Its fee.
+    pub fee: Amount,
+}
+
+impl Member {
+    /// Lists the turns whose transaction is in a block, oldest first.
+    pub fn history(&self) -> &[Done] {
+        &self.history
+    }
+
+    /// Returns what an open attempt does.
+    pub fn step(&self, turn: &TurnId) -> Option<(&Turn, &Step)> {
+        self.attempts.get(turn).map(|attempt| (&attempt.turn, &*attempt.step))
+    }
+
+    /// Returns the first vote of each member that is known.
+    pub fn ballots(
+        &self,
+    ) -> impl Iterator<Item = (&ProposalId, &PeerId, Choice)> {
+        self.ballots.iter().map(|((proposal, member), choice)| (proposal, member, *choice))
+    }
+
+    /// Says whom the owner's votes follow.
+    pub fn following(&self) -> Option<PeerId> {
+        self.following
+    }
+
+    /// Lists whom this node speaks with: the members, those who join, and the creator.
+    pub fn peers(&self) -> BTreeSet<PeerId> {
+        let members = self.state().members().map(|(peer, _)| *peer);
+        let joiners = self.evidence.joins.values().map(|(author, _)| *author);
+        let joiners = joiners.filter(|_| self.state().is_unfounded());
+        let mine = self.open().flat_map(Attempt::joiners);
+        let all = members.chain(joiners).chain(mine).chain([self.config.creator]);
+        all.filter(|peer| *peer != self.config.me).collect()
+    }
+
+    /// Says whether a block that can no longer be undone spends a coin.
+    pub fn is_spent_for_good(&self, outpoint: &OutPoint) -> bool {
+        let block = self.spends.get(outpoint).and_then(|(_, block)| *block);
+        block.is_some_and(|block| block.height.saturating_add(super::follow::DOUBT) <= self.height())
+    }
+
+    /// Says whether a block spends a coin.
+    pub fn is_spent_in_block(&self, outpoint: &OutPoint) -> bool {
+        self.spends.get(outpoint).is_some_and(|(_, block)| block.is_some())
+    }
+
+    /// Returns the refund that is in a block, where the DAO ended by it.
+    pub fn refunded(&self) -> Option<Txid> {
+        self.refunded
+    }
+
+    /// Says from now on what this node pays when it builds, and what it signs at most.
+    pub fn set_rates(&mut self, rate: FeeRate, highest: FeeRate) {
+        self.config.rate = rate;
+        self.evidence.highest_rate = Some(highest);
+    }
+
+    /// Recomputes everything from the charter, the turns, the records and the chain.
+    ///
+    /// # Errors
+    /// A turn that cannot have been, or accounts that do not sum to the coin.
+    pub fn audit(&self) -> Result<State, Refusal> {
+        let mut evidence = Evidence { highest_rate: None, lowest_height: None, ..self.evidence.clone() };
+        evidence.tip = evidence.tip.max(self.state().height);
+        let mut state = State::new(self.config.dao, self.config.charter.clone())?;
+        for id in self.state().turns.iter().skip(1) {
+            let (_, turn) = self.turns.get(id).ok_or(Refusal::Previous(state.turn()))?;
+            state = state.advance(turn, &evidence)?.state;
+        }
+        state.audit()?;
+        Ok(state)
+    }
+}
+
+impl Done {
+    pub(super) fn of(attempt: &Attempt, block: Block, before: &State, evidence: &Evidence) -> Self {
+        let step = &attempt.step;
+        let is_member = |state: &State, peer: &PeerId| state.member(peer).is_some();
+        let joined = step.state.members().map(|(peer, _)| *peer);
+        let left = before.members().map(|(peer, _)| *peer);
+        let approved: Vec<ProposalId> = attempt.turn.approvals.iter().map(|it| it.proposal).collect();
+        let waits = |id: &ProposalId| step.state.queue.iter().any(|spend| spend.proposal == *id);
+        let at_once = approved.iter().filter(|id| !step.executed.contains(id) && !waits(id));
+        let paid: Amount = step.transaction.transaction.output.iter().map(|output| output.value).sum();
+        let spent: Amount = step.transaction.spent.iter().map(|output| output.value).sum();
+        Self {
+            turn: attempt.id(),
+            txid: attempt.txid,
+            block,
+            joined: joined.filter(|peer| !is_member(before, peer)).collect(),
+            left: left.filter(|peer| !is_member(&step.state, peer)).collect(),
+            proposals: step.executed.iter().chain(at_once).copied().collect(),
+            approved,
+            notes: notes(attempt, evidence),
+            coin: step.state.coin.map(|coin| coin.value),
+            fee: spent.checked_sub(paid).unwrap_or(Amount::ZERO),
+        }
+    }
+}
+
+/// Which proposal each note carries out: they stand in the order of the spends.
+fn notes(attempt: &Attempt, evidence: &Evidence) -> Vec<(ProposalId, NoteId)> {
+    let invests = |id: &&ProposalId| {
+        let proposal = evidence.proposals.get(*id);
+        proposal.is_some_and(|(_, proposal)| matches!(proposal.intent, Intent::Invest { .. }))
+    };
+    attempt.step.executed.iter().filter(invests).copied().zip(attempt.notes()).collect()
+}
