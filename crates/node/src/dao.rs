@@ -7,13 +7,17 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use chain::Chain;
 use domain::{
     Record,
+    bitcoin::ScriptBuf,
     kinds::{Charter, DaoId},
 };
+
+use tokio::time::timeout;
 
 use crate::{
     api::{ApiError, DaoCommand, Event, Response},
@@ -37,6 +41,10 @@ pub(crate) use post::{Inbox, MAX_REQUEST, TAG};
 use post::Outbox;
 use running::Running;
 
+/// How long a DAO that was opened just now is given until its turns are known.
+const FIRST_TURNS: Duration = Duration::from_secs(15);
+/// How often that is looked at without an event.
+const STEP: Duration = Duration::from_millis(500);
 /// Most DAOs that one node follows at a time.
 const MAX_RUNNING: usize = 64;
 
@@ -100,6 +108,26 @@ impl Daos {
     /// Returns the DAO's task where it runs.
     pub(super) fn running(&self, dao: &DaoId) -> Option<Arc<Running>> {
         self.running.lock().expect("no holder panics").get(dao).cloned()
+    }
+
+    /// Lists the scripts at which a DAO is paid, the newest last, and the height from which on; opened where it is not.
+    /// `None` where its turns are not known here.
+    pub(crate) async fn scripts(&self, node: &Arc<Inner>, dao: &DaoId) -> Option<(Vec<ScriptBuf>, u32)> {
+        let is_new = self.running(dao).is_none();
+        let running = Box::pin(self.open(node, dao)).await.ok()?;
+        let mut events = node.hub.listen();
+        let known = async {
+            loop {
+                if let Some(known) = running.driven().await.scripts() {
+                    return Some(known);
+                }
+                if !is_new {
+                    return None;
+                }
+                let _ = timeout(STEP, events.recv()).await;
+            }
+        };
+        timeout(FIRST_TURNS, known).await.ok().flatten()
     }
 
     /// Says whether this node takes part in any DAO, and so is to be found.

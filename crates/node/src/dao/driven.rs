@@ -7,8 +7,8 @@ use std::{
 
 use domain::{
     PeerId, Record, SlotId,
-    bitcoin::{FeeRate, Transaction, TxOut},
-    kinds::{Ballot, Charter, DaoId, Note, id},
+    bitcoin::{FeeRate, ScriptBuf, Transaction, TxOut},
+    kinds::{Ballot, Charter, DaoId, Note, ProposalId, id},
 };
 use store::DaoIncidentRow;
 use tokio::sync::mpsc;
@@ -27,7 +27,7 @@ use super::{
     sight::{Look, Sight},
 };
 use crate::{
-    api::{ApiError, Event},
+    api::{ApiError, Event, Fee},
     node::{Inner, unix_ms},
 };
 
@@ -37,6 +37,11 @@ const RATE: FeeRate = FeeRate::from_sat_per_vb_u32(2);
 const HIGHEST: u64 = 10;
 /// The least of that, in satoshis per virtual byte.
 const LEAST_HIGHEST: FeeRate = FeeRate::from_sat_per_vb_u32(50);
+
+/// Wrongs that are noted in one run, each of somebody once.
+const MAX_NOTED: usize = 1_000;
+/// How often it is asked what a transaction costs, in milliseconds.
+const RATED: u64 = 10 * 60 * 1_000;
 
 /// What the owner's wallet is asked to sign.
 struct Unsigned {
@@ -58,6 +63,12 @@ pub(super) struct Driven {
     is_broken: bool,
     /// What waits for the wallet to be unlocked.
     unsigned: Vec<Unsigned>,
+    /// What was noted in this run, each once.
+    noted: BTreeSet<(Option<PeerId>, String)>,
+    /// Who signed two differing votes on what.
+    pub(super) voted_twice: BTreeSet<(ProposalId, PeerId)>,
+    /// When what a transaction costs was last asked for.
+    rated: Option<u64>,
     /// Artists' records that proposals name.
     wanted: BTreeSet<SlotId>,
     /// Whether what artists pay back may have changed.
@@ -97,10 +108,19 @@ impl Driven {
             is_unlocked: false,
             is_broken: false,
             unsigned: Vec::new(),
+            noted: BTreeSet::new(),
+            voted_twice: BTreeSet::new(),
+            rated: None,
             wanted: BTreeSet::new(),
             paybacks_changed: true,
             waiting: None,
         })
+    }
+
+    /// Lists the scripts of the coin, the newest last, and the height of the first.
+    pub(super) fn scripts(&self) -> Option<(Vec<ScriptBuf>, u32)> {
+        let from = self.member.history().first()?.block.height;
+        Some((self.member.state().epochs.iter().map(|epoch| epoch.script()).collect(), from))
     }
 
     /// Who the owner is.
@@ -247,6 +267,9 @@ impl Driven {
     async fn event(&mut self, node: &Arc<Inner>, event: member::Event) {
         use member::Event as E;
         tracing::debug!(dao = %self.dao, ?event, "a DAO goes on");
+        if let E::VotedTwice { member, proposal } = &event {
+            self.voted_twice.insert((*proposal, *member));
+        }
         let incident = match &event {
             E::Refused { culprit, code, .. } => Some((*culprit, (*code).to_owned())),
             E::JoinerFailed { joiner, .. } => Some((Some(*joiner), "dao_joiner_failed".to_owned())),
@@ -254,7 +277,10 @@ impl Driven {
             E::VotedTwice { member, .. } => Some((Some(*member), "dao_voted_twice".to_owned())),
             _ => None,
         };
-        if let Some((peer, code)) = incident {
+        if let Some((peer, code)) = incident
+            && self.noted.len() < MAX_NOTED
+            && self.noted.insert((peer, code.clone()))
+        {
             let row = DaoIncidentRow { peer, code, at_ms: unix_ms() };
             if let Err(error) = node.store.note_dao_incident(&self.dao, &row).await {
                 tracing::warn!(%error, "an incident is not kept");
@@ -374,7 +400,10 @@ impl Driven {
         }
         self.sight.follow(&self.member);
         match node.money.link() {
-            Some(chain) => self.sight.look(node, chain, &self.work),
+            Some(chain) => {
+                self.ask_rate(node);
+                self.sight.look(node, chain, &self.work);
+            }
             None => {
                 if let Err(error) = super::chain(node).await {
                     self.waiting = Some(error.message);
@@ -404,6 +433,22 @@ impl Driven {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Asks every now and then what a transaction costs.
+    fn ask_rate(&mut self, node: &Arc<Inner>) {
+        let now = elapsed(node);
+        if self.member.tip().is_none() || self.rated.is_some_and(|at| now < at.saturating_add(RATED)) {
+            return;
+        }
+        self.rated = Some(now);
+        let (node, work) = (node.clone(), self.work.clone());
+        node.tasks.clone().spawn(async move {
+            let asking = node.money.usual_rate(&node, Fee::Normal);
+            if let Some(Ok(rate)) = node.ending.run_until_cancelled(asking).await {
+                let _ = work.send(Work::Rate(rate)).await;
+            }
+        });
     }
 
     /// Follows what a transaction costs now.

@@ -125,7 +125,8 @@ fn choose(
 ) -> Result<(Vec<(Coin, u32)>, u64), ApiError> {
     let cost = |count: u64| {
         let vbytes = INPUT * count + CHANGE + BASE;
-        (rate.to_sat_per_kwu() * 4 * vbytes).div_ceil(1_000) + REFUND
+        // The transaction is built later: the coins are enough for twice of what is usual now.
+        (rate.to_sat_per_kwu() * 4 * 2 * vbytes).div_ceil(1_000) + REFUND
     };
     coins.sort_by_key(|(coin, _)| coin.amount);
     let single = coins.iter().find(|(coin, _)| coin.amount.to_sat() >= deposit.saturating_add(cost(1)));

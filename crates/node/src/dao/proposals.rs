@@ -134,7 +134,7 @@ fn figures(node: &Inner, driven: &Driven, id: &ProposalId) -> Option<DaoProposal
         confirmations: done.map_or(0, |done| (tip + 1).saturating_sub(done.block.height)),
         note_id: done.and_then(|done| done.notes.iter().find(|(of, _)| of == id)).map(|(_, note)| *note),
         my_part_sat: part(member, id, &me),
-        voted_twice: Vec::new(),
+        voted_twice: driven.voted_twice.iter().filter(|(of, _)| of == id).map(|(_, who)| *who).collect(),
         at_ms: 0,
     })
 }

@@ -10,6 +10,7 @@ use std::{
 
 use domain::{
     PeerId, Record,
+    bitcoin::FeeRate,
     kinds::{Charter, DaoId},
 };
 use tokio::{
@@ -41,6 +42,8 @@ pub(crate) enum Work {
     Chain { client: u64, events: Arc<[chain::Event]> },
     /// A look through blocks has ended.
     Looked(Box<Result<Look, ApiError>>),
+    /// What a transaction costs now.
+    Rate(FeeRate),
     /// Something was looked up.
     Input(Box<Input>),
     /// Something may have changed.
@@ -48,7 +51,7 @@ pub(crate) enum Work {
 }
 
 /// A DAO that runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     pub(super) dao: DaoId,
     pub(super) creator: PeerId,
     pub(super) charter: Charter,
@@ -99,14 +102,6 @@ impl Running {
         self.driven.lock().await
     }
 
-    /// Tells the member something.
-    ///
-    /// # Errors
-    /// Where the disk did not take what follows from it.
-    pub(super) async fn handle(&self, node: &Arc<Inner>, input: Input) -> Result<(), ApiError> {
-        self.driven.lock().await.handle(node, input).await
-    }
-
     pub(super) fn record(&self, record: &Record) {
         if self.work.try_send(Work::Record(Box::new(record.clone()))).is_err() {
             self.behind.store(true, Ordering::Relaxed);
@@ -143,6 +138,10 @@ impl Running {
             Work::Chain { client, events } => driven.hear(node, client, &events).await,
             Work::Looked(look) => driven.looked(node, *look).await,
             Work::Input(input) => driven.handle(node, *input).await,
+            Work::Rate(rate) => {
+                driven.set_rate(rate);
+                Ok(())
+            }
             Work::Poke => Ok(()),
         };
         self.note(node, done);

@@ -177,7 +177,7 @@ fn figures(running: &Running, driven: &Driven, me: &PeerId, wishes: bool) -> Dao
     let (member, state) = (&driven.member, driven.member.state());
     let epoch = state.epoch();
     let claims: Vec<u64> = state.accounts.values().map(|account| account.claim.to_sat()).collect();
-    let coin = state.coin;
+    let coin = state.coin.filter(|_| member.refunded().is_none());
     let confirmed = coin.and_then(|coin| member.evidence().coins.get(&coin.outpoint));
     let tip = member.tip().map_or(0, |tip| tip.height);
     let confirmations = confirmed.map_or(0, |coin| (tip + 1).saturating_sub(coin.height));

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use chain::{BlockId, Chain};
@@ -23,6 +24,8 @@ use crate::{api::ApiError, node::Inner};
 const REMEMBERED: usize = 1_000;
 /// Blocks that are fetched whole rather than looked through by filters with a client of its own.
 const FEW: u32 = 6;
+/// How long the client has to tell of a block before it is looked for.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What is seen of the chain.
 #[derive(Default)]
@@ -41,6 +44,8 @@ pub(super) struct Sight {
     /// The client that looks for all scripts, and from which of its numbers on.
     joined: Option<(u64, u64)>,
     is_looking: bool,
+    /// Since when the last block was not told, though all scripts are looked for.
+    behind: Option<Instant>,
     /// The lowest block in which something may have come in that waits.
     from: Option<u32>,
     kept: Option<u32>,
@@ -175,7 +180,15 @@ impl Sight {
         let is_joined = self.joined.is_some_and(|(of, _)| of == client);
         let tip = chain.tip();
         let is_seen = self.tip().is_some_and(|seen| seen.hash == tip.hash);
-        if self.is_looking || is_seen && is_joined && self.fresh.is_empty() || tip.height == 0 {
+        if is_seen {
+            self.behind = None;
+        }
+        let follows = is_joined && self.fresh.is_empty();
+        if self.is_looking || is_seen && follows || tip.height == 0 {
+            return;
+        }
+        // The client tells of the block by itself: only where it does not, it is looked for.
+        if follows && self.behind.get_or_insert_with(Instant::now).elapsed() < GRACE {
             return;
         }
         self.is_looking = true;

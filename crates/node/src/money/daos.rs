@@ -162,11 +162,6 @@ impl Money {
     pub(crate) async fn usual_rate(&self, node: &Arc<Inner>, fee: Fee) -> Result<FeeRate, ApiError> {
         self.rate(node, fee).await
     }
-
-    /// All that the wallet has in blocks.
-    pub(crate) async fn confirmed(&self) -> Result<Amount, ApiError> {
-        Ok(self.purse.lock().await.wallet()?.balance().total.confirmed)
-    }
 }
 
 /// Finds what a proposal to invest names: the artist, the record of addresses, and the index of one drawn at random.

@@ -10,7 +10,11 @@ use std::{
 };
 
 use chain::{BlockId, Chain, Event, Phase};
-use domain::{Network, PeerId, kinds::WINDOW};
+use domain::{
+    Network, PeerId, SlotId,
+    bitcoin::ScriptBuf,
+    kinds::{Payee, WINDOW},
+};
 use tokio::{
     sync::{Mutex, MutexGuard, OwnedMutexGuard, watch},
     time::timeout,
@@ -215,9 +219,9 @@ pub(super) async fn account(node: &Arc<Inner>, artist: PeerId) -> Result<Account
     ledgers.hear_of_newest(&chain, &seen).await;
     kept.take_in(&mut seen, &chain);
     let book = records::book(node, artist).await?;
-    let mut attempts = 1;
+    let (mut attempts, mut daos) = (1, Vec::new());
     seen.load(&node.store, artist, node.money.network).await?;
-    while let Err(error) = seen.look(&chain, &book).await {
+    while let Err(error) = look(node, &chain, &book, &mut seen, &mut daos).await {
         if attempts == ATTEMPTS {
             return Err(error);
         }
@@ -231,6 +235,42 @@ pub(super) async fn account(node: &Arc<Inner>, artist: PeerId) -> Result<Account
     ledgers.follow(&chain, artist, &mut seen).await;
     seen.keep(&node.store, artist, node.money.network).await;
     Ok(of(book, seen).expect("a look brings facts"))
+}
+
+/// Looks through the blocks since the last time; where DAOs paid notes, for their scripts too.
+async fn look(
+    node: &Arc<Inner>,
+    chain: &Chain,
+    book: &Arc<Book>,
+    seen: &mut Seen,
+    daos: &mut Vec<PaidDao>,
+) -> Result<(), ApiError> {
+    seen.pay_daos(daos);
+    seen.look(chain, book).await?;
+    *daos = paid_daos(node, seen.ledger(book).as_deref()).await;
+    match seen.pay_daos(daos) {
+        true => seen.look(chain, book).await,
+        false => Ok(()),
+    }
+}
+
+/// A DAO, where it is paid, and since which height.
+type PaidDao = ([u8; 32], Vec<ScriptBuf>, u32);
+
+/// Finds where the DAOs are paid that have notes, as far as their turns are known here.
+async fn paid_daos(node: &Arc<Inner>, ledger: Option<&Ledger>) -> Vec<PaidDao> {
+    let notes = ledger.into_iter().flat_map(|ledger| ledger.notes.values());
+    let dao = |payee: &Payee| match payee {
+        Payee::Dao(dao) => Some(*dao),
+        Payee::Script(_) => None,
+    };
+    let named: BTreeSet<[u8; 32]> = notes.filter_map(|note| dao(&note.payee)).collect();
+    let mut daos = Vec::new();
+    for dao in named {
+        let scripts = node.dao.scripts(node, &SlotId::from_bytes(dao)).await;
+        daos.extend(scripts.map(|(scripts, from)| (dao, scripts, from)));
+    }
+    daos
 }
 
 /// The same by what was seen last, where the chain cannot be asked; without any money where nothing was.

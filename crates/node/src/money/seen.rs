@@ -1,7 +1,7 @@
 //! What was seen of the chain for one artist: looked for once, kept on the disk, and from then on followed block by
 //! block with the node's own client.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chain::{BlockId, Chain, Connected, Event};
 use domain::{Network, PeerId, bitcoin::ScriptBuf};
@@ -43,6 +43,10 @@ pub(super) struct Seen {
     /// What is above this height is not on the disk.
     kept: Option<u32>,
     loaded: bool,
+    /// Where DAOs are paid, as far as that was looked for.
+    daos: BTreeMap<[u8; 32], Vec<ScriptBuf>>,
+    /// From which height on blocks have to be looked through for DAOs' new scripts.
+    again: Option<u32>,
     /// Above which heights the chain was searched.
     #[cfg(test)]
     pub(super) searched: Vec<u32>,
@@ -80,6 +84,19 @@ impl Seen {
             Ok(()) => self.kept = Some(facts.tip.height),
             Err(error) => tracing::warn!(%error, "what was seen of the chain is not kept"),
         }
+    }
+
+    /// Takes where DAOs are paid, each from a height on. Says whether any of it is new.
+    pub(super) fn pay_daos(&mut self, daos: &[([u8; 32], Vec<ScriptBuf>, u32)]) -> bool {
+        for (dao, scripts, from) in daos {
+            if self.daos.get(dao) == Some(scripts) {
+                continue;
+            }
+            self.watch.pay_dao(*dao, scripts.iter().cloned());
+            self.daos.insert(*dao, scripts.clone());
+            self.again = self.again.into_iter().chain([*from]).min();
+        }
+        self.again.is_some()
     }
 
     /// Says whether so much is new that it is worth keeping at once.
@@ -129,6 +146,7 @@ impl Seen {
             self.unwind(chain, born)?;
             let facts = self.facts.as_ref().expect("there are facts by now");
             let (tip, again) = (facts.tip.height, self.watch.follow(book, facts));
+            let again = again.into_iter().chain(self.again.take()).min();
             if again.is_none() && tip == chain.tip().height {
                 return Ok(());
             }

@@ -53,7 +53,9 @@ impl Member {
     pub fn ballots(
         &self,
     ) -> impl Iterator<Item = (&ProposalId, &PeerId, Choice)> {
-        self.ballots.iter().map(|((proposal, member), choice)| (proposal, member, *choice))
+        let cast = |(proposal, cast)| std::iter::repeat(proposal).zip(cast);
+        let all = self.ballots.iter().map(|(proposal, of_it)| (proposal, of_it.iter())).flat_map(cast);
+        all.map(|(proposal, (member, choice))| (proposal, member, *choice))
     }
 
     /// Says whom the owner's votes follow.
