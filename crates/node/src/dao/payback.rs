@@ -39,7 +39,9 @@ pub(super) async fn income(node: &Arc<Inner>, driven: &Driven) -> Result<Vec<Inp
         let paybacks = paybacks(driven, &payouts, &outpoint, root, output.value.to_sat());
         let waits = root.is_some() && paybacks.is_none() && tip < block.height.saturating_add(PATIENCE);
         let paybacks = paybacks.unwrap_or_default();
-        let known = driven.member.evidence().paybacks.get(&outpoint);
+        let evidence = driven.member.evidence();
+        // A reorganisation takes the coin away, and it is told again.
+        let known = evidence.paybacks.get(&outpoint).filter(|_| evidence.coins.contains_key(&outpoint));
         if !waits && known != Some(&paybacks) {
             let coin = Confirmed { output, height: block.height, block: block.hash };
             inputs.push(Input::Income { outpoint, coin, paybacks });
