@@ -25,8 +25,9 @@ pub use careful::{
 pub use caution::Caution;
 pub use dao::{
     Dao, DaoAudit, DaoCharter, DaoChoice, DaoCommand, DaoConstruction, DaoCreated, DaoIncident, DaoIntent,
-    DaoMember, DaoMembership, DaoOutput, DaoPolicy, DaoProposal, DaoProposalState, DaoProposals, DaoRecovered,
-    DaoRefund, DaoRefunds, DaoSigning, DaoStage, DaoStarted, DaoState, DaoSummary, DaoTurn, Daos,
+    DaoMember, DaoMembership, DaoOutput, DaoPolicy, DaoProposal, DaoProposalState, DaoProposals,
+    DaoRecovered, DaoRefund, DaoRefunds, DaoSigning, DaoStage, DaoStarted, DaoState, DaoSummary, DaoTurn,
+    Daos,
 };
 pub use keeping::{
     HistoryEntry, Library, LibraryCommand, LibraryTotals, LocalFile, Playlist, PlaylistCommand, PlaylistItem,

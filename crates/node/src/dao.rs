@@ -174,7 +174,8 @@ fn warn(node: &Inner, error: ApiError) {
 }
 
 fn unknown(dao: &DaoId) -> ApiError {
-    let message = format!("no DAO {dao} is known here: open its link first, and wait until its charter has come");
+    let message =
+        format!("no DAO {dao} is known here: open its link first, and wait until its charter has come");
     ApiError::new("dao_unknown", message)
 }
 

@@ -438,12 +438,7 @@ impl net::Handler for Answers {
     }
 }
 
-fn network_config(
-    identity: &Identity,
-    settings: &Settings,
-    blobs: &Blobs,
-    answers: Answers,
-) -> net::Config {
+fn network_config(identity: &Identity, settings: &Settings, blobs: &Blobs, answers: Answers) -> net::Config {
     let mut config = net::Config::new(identity.clone(), blobs.clone());
     if let Some(listen) = settings.listen {
         config.listen = listen;

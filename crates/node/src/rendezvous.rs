@@ -110,7 +110,8 @@ fn take_turns(mut files: Vec<BlobHash>, turn: usize) -> (Vec<BlobHash>, Vec<Blob
 async fn tell_where(node: &Inner, dht: &Dht, told: &mut Option<Contact>) {
     let own = node.identity.id();
     let published = node.store.records_of(&own, kinds::id::RELEASE, 1).await.is_ok_and(|own| !own.is_empty());
-    let contact = (node.settings().announce_addresses || published || node.dao.is_any()).then(|| node.contact());
+    let contact =
+        (node.settings().announce_addresses || published || node.dao.is_any()).then(|| node.contact());
     if *told != contact {
         dht.keep_contact(contact.clone());
         *told = contact;

@@ -126,7 +126,8 @@ fn charter_of(node: &Inner, wanted: DaoCharter) -> Result<Charter, ApiError> {
 }
 
 fn not_built() -> ApiError {
-    let message = "nodes do not sign by MuSig2 or FROST together yet: choose multi_a or sortedmulti, or `dao emulate`";
+    let message =
+        "nodes do not sign by MuSig2 or FROST together yet: choose multi_a or sortedmulti, or `dao emulate`";
     ApiError::new("dao_construction", message)
 }
 
@@ -210,11 +211,13 @@ async fn recover(node: &Arc<Inner>, running: &Running) -> Result<DaoRecovered, A
     match first.spendable_at {
         Some(height) if tip + 1 >= height => {}
         Some(height) => {
-            let message = format!("the refund can be sent from block {height} on, and the newest one is {tip}");
+            let message =
+                format!("the refund can be sent from block {height} on, and the newest one is {tip}");
             return Err(ApiError::new("dao_too_early", message));
         }
         None => {
-            let message = "the coin is in no block that is known here: wait until the chain was looked through";
+            let message =
+                "the coin is in no block that is known here: wait until the chain was looked through";
             return Err(ApiError::new("dao_missing_coin", message));
         }
     }

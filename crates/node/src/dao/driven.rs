@@ -131,7 +131,8 @@ impl Driven {
     /// Says whether the owner's signatures for a wish to join were given, and the transaction may still be sent.
     pub(super) fn is_signed_for(&self, join: &SlotId) -> bool {
         let open = self.member.attempts();
-        let has_it = |turn: &TurnId| self.member.step(turn).is_some_and(|(turn, _)| turn.joins.contains(join));
+        let has_it =
+            |turn: &TurnId| self.member.step(turn).is_some_and(|(turn, _)| turn.joins.contains(join));
         open.iter().any(|attempt| attempt.is_safe && has_it(&attempt.turn))
     }
 

@@ -57,13 +57,11 @@ async fn payouts(node: &Inner, driven: &Driven) -> Result<Vec<(Root, Payout)>, A
         _ => None,
     };
     let proposals = driven.member.evidence().proposals.values();
-    let artists: BTreeSet<PeerId> =
-        proposals.filter_map(|(_, proposal)| artist(&proposal.intent)).collect();
+    let artists: BTreeSet<PeerId> = proposals.filter_map(|(_, proposal)| artist(&proposal.intent)).collect();
     let mut payouts = Vec::new();
     for artist in artists {
         let network = node.money.network();
-        let records =
-            node.store.money_records_by(&artist, network, id::PAYOUT, 0, store::MAX_LIMIT).await?;
+        let records = node.store.money_records_by(&artist, network, id::PAYOUT, 0, store::MAX_LIMIT).await?;
         payouts.extend(records.iter().filter_map(|record| {
             let payout = record.read::<Payout>().ok().flatten()?;
             Some((Root::above(&record.slot, payout.place.as_ref())?, payout))

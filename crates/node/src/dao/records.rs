@@ -70,7 +70,8 @@ pub(super) async fn publish<K: Kind + Send + 'static>(
     body: K,
 ) -> Result<Record, ApiError> {
     if !node.can_publish() {
-        let message = "this identity does not sign here now: wait until the swarm told what it signed elsewhere";
+        let message =
+            "this identity does not sign here now: wait until the swarm told what it signed elsewhere";
         return Err(ApiError::new("cannot_publish", message));
     }
     body.check()?;

@@ -11,8 +11,8 @@ use treasury::dao::{State, member::Member};
 use super::{driven::Driven, join, running::Running};
 use crate::{
     api::{
-        ApiError, Dao, DaoAudit, DaoCharter, DaoConstruction, DaoIncident, DaoMember, DaoMembership, DaoPolicy,
-        DaoRefund, DaoRefunds, DaoSigning, DaoStage, DaoState, DaoSummary, DaoTurn, Daos,
+        ApiError, Dao, DaoAudit, DaoCharter, DaoConstruction, DaoIncident, DaoMember, DaoMembership,
+        DaoPolicy, DaoRefund, DaoRefunds, DaoSigning, DaoStage, DaoState, DaoSummary, DaoTurn, Daos,
     },
     node::Inner,
 };
@@ -292,7 +292,8 @@ pub(super) async fn of_member(
     let wishes = join::wishes(node, &running.dao).await?.is_some();
     let driven = running.driven().await;
     let member = &driven.member;
-    let state = if peer == node.identity.id() { own(member, &peer, wishes) } else { membership(member, &peer) };
+    let state =
+        if peer == node.identity.id() { own(member, &peer, wishes) } else { membership(member, &peer) };
     let moves = |turn: &treasury::dao::TurnId| {
         let before = member.state().member(&peer).is_some();
         member.step(turn).is_some_and(|(_, step)| step.state.member(&peer).is_some() != before)
@@ -321,7 +322,10 @@ pub(super) fn refunds(node: &Inner, driven: &Driven) -> Result<DaoRefunds, ApiEr
     let confirmed = member.evidence().coins.get(&coin.outpoint);
     let first = confirmed.map(|coin| coin.height + u32::from(state.charter.recovery));
     let nodes = member.refund().ok_or_else(|| {
-        ApiError::new("dao_refund_missing", "the refund is not complete here yet: other members' nodes have it")
+        ApiError::new(
+            "dao_refund_missing",
+            "the refund is not complete here yet: other members' nodes have it",
+        )
     })?;
     let epoch = state.epoch().map(|epoch| epoch.script());
     let refunds = nodes.iter().zip(first.into_iter().map(Some).chain(std::iter::repeat(None)));
@@ -409,7 +413,8 @@ fn turnout(member: &Member) -> Option<f64> {
         let (_, proposal) = member.evidence().proposals.get(id)?;
         let snapshot = treasury::dao::TurnId::from_bytes(proposal.snapshot);
         let electorate = state.electorate(&snapshot)?.len();
-        (electorate > 0).then(|| ratio(voted.get(id).copied().unwrap_or_default().min(electorate), electorate))
+        (electorate > 0)
+            .then(|| ratio(voted.get(id).copied().unwrap_or_default().min(electorate), electorate))
     };
     let parts: Vec<f64> = member.evidence().proposals.keys().filter_map(of).collect();
     let last = &parts[parts.len().saturating_sub(TURNOUT_OVER)..];
@@ -430,7 +435,8 @@ fn gini(claims: &[u64]) -> f64 {
     if sum == 0.0 {
         return 0.0;
     }
-    let weighted: f64 = (1..).zip(&sorted).map(|(rank, claim): (u32, &u64)| f64::from(rank) * *claim as f64).sum();
+    let weighted: f64 =
+        (1..).zip(&sorted).map(|(rank, claim): (u32, &u64)| f64::from(rank) * *claim as f64).sum();
     ((2.0 * weighted) / (count * sum) - (count + 1.0) / count).max(0.0)
 }
 

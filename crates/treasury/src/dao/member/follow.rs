@@ -10,8 +10,7 @@ use domain::{
 
 use super::{
     super::{Confirmed, GuardError, Refusal, Step, Turn, TurnId},
-    Attempt, BACKOFF, Base, Block, Change, Done, Event, FINAL, Fetch, Link, MAX_ATTEMPTS, Member,
-    Output,
+    Attempt, BACKOFF, Base, Block, Change, Done, Event, FINAL, Fetch, Link, MAX_ATTEMPTS, Member, Output,
     change_set::{block_of, confirmed, outpoint, txid_of},
 };
 

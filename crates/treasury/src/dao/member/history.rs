@@ -50,9 +50,7 @@ impl Member {
     }
 
     /// Returns the first vote of each member that is known.
-    pub fn ballots(
-        &self,
-    ) -> impl Iterator<Item = (&ProposalId, &PeerId, Choice)> {
+    pub fn ballots(&self) -> impl Iterator<Item = (&ProposalId, &PeerId, Choice)> {
         let cast = |(proposal, cast)| std::iter::repeat(proposal).zip(cast);
         let all = self.ballots.iter().map(|(proposal, of_it)| (proposal, of_it.iter())).flat_map(cast);
         all.map(|(proposal, (member, choice))| (proposal, member, *choice))
