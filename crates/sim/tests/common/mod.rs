@@ -23,7 +23,7 @@ pub(crate) fn playlist(number: u32) -> Playlist {
 /// Something that others rely on for good.
 pub(crate) fn offer(number: u8) -> Offer {
     Offer {
-        network: Network::Regtest,
+        network: Network::default(),
         salt: [number; 16],
         goal: Amount::from_sat(1_000_000),
         share: 2_500,
