@@ -19,6 +19,18 @@ function proxy(target: string): Record<string, ProxyOptions> {
 
 const target = daemon();
 
+/**
+ * What is fetched together, the first that fits: few files are packed much smaller than many, and what the first screen needs stays
+ * apart from what it does not.
+ */
+const GROUPS = [
+  { name: 'base', test: /node_modules[\\/](svelte|@lucide|esm-env|clsx)|lib[\\/](?!i18n[\\/].*nl)(?!state[\\/](dao|studio)\.)(?!components[\\/]money[\\/](?!SupportButton|Network))(?!components[\\/](QrCode|Share|Restore|Backup|Report|TagEditor|Segments|Switch|Lyrics|Waveform))/ },
+  { name: 'listen', test: /screens[\\/](Home|Browse|Search|Artist|Playing|Library|Playlist|Release|library[\\/])/ },
+  { name: 'money', test: /uqr|components[\\/](QrCode|Segments|money)|screens[\\/](Wallet|wallet|studio[\\/]money)/ },
+  { name: 'dao', test: /screens[\\/][Dd]ao|state[\\/]dao/ },
+  { name: 'own', test: /screens[\\/](Studio|studio|Settings|settings|Welcome)/ },
+];
+
 export default defineConfig(({ mode }) => ({
   plugins: [svelte()],
   base: './',
@@ -28,10 +40,10 @@ export default defineConfig(({ mode }) => ({
     target: 'es2022',
     // Inlined data: URLs would need holes in the content security policy.
     assetsInlineLimit: 0,
+    reportCompressedSize: false,
     modulePreload: { polyfill: false },
     // How long plugins take is no news for who builds.
-    // Signs in one file instead of one each: together they are packed smaller.
-    rolldownOptions: { checks: { pluginTimings: false }, output: { codeSplitting: { groups: [{ name: 'signs', test: /@lucide/ }] } } },
+    rolldownOptions: { checks: { pluginTimings: false }, output: { codeSplitting: { groups: GROUPS } } },
   },
   server: { port: 5173, strictPort: true, ...(target ? { proxy: proxy(target) } : {}) },
   test: {
