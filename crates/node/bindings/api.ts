@@ -247,6 +247,780 @@ role: string,
 peer_id: string | null, };
 
 /**
+ * A DAO: everything on its public page.
+ */
+export type Dao = { 
+/**
+ * Its charter's id.
+ */
+dao_id: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * What it is for.
+ */
+purpose: string, 
+/**
+ * Which money.
+ */
+network: string, 
+/**
+ * Who wrote the charter.
+ */
+creator: string, 
+/**
+ * A `musicdao:` link that brings somebody to it.
+ */
+invite: string, 
+/**
+ * Where its life stands.
+ */
+stage: DaoStage, 
+/**
+ * What the owner is in it.
+ */
+membership: DaoState, 
+/**
+ * The charter as it holds now.
+ */
+charter: DaoCharter, 
+/**
+ * The number of its key set, from 0; none before the start.
+ */
+epoch: number | null, 
+/**
+ * How many keys must sign.
+ */
+threshold: number, 
+/**
+ * How many keys there are.
+ */
+keys: number, 
+/**
+ * Its members; before the start those who registered.
+ */
+members: Array<DaoMember>, 
+/**
+ * Where its coin is, as `txid:vout`.
+ */
+coin: string | null, 
+/**
+ * Blocks on that coin.
+ */
+confirmations: number, 
+/**
+ * The coin's value.
+ */
+treasury_sat: number, 
+/**
+ * The sum of all claims.
+ */
+claims_sum_sat: number, 
+/**
+ * What nobody has a claim to yet.
+ */
+unassigned_sat: number, 
+/**
+ * Kept for the refund's fee.
+ */
+reserve_sat: number, 
+/**
+ * Coins at its addresses that are not part of the one coin yet, and that no refund covers.
+ */
+unprotected_sat: number, 
+/**
+ * What the owner could take away now.
+ */
+claim_sat: number, 
+/**
+ * How unequal the claims are, between 0 and 1.
+ */
+gini: number, 
+/**
+ * How few members have more than half of all claims.
+ */
+nakamoto: number, 
+/**
+ * Part of the counted members that voted, over the last proposals, between 0 and 1; none where there was none.
+ */
+turnout: number | null, 
+/**
+ * As whom the owner's node votes.
+ */
+delegate: string | null, 
+/**
+ * The transaction that is being made.
+ */
+signing: DaoSigning | null, 
+/**
+ * The transactions of the coin, newest first, 50 at most.
+ */
+turns: Array<DaoTurn>, 
+/**
+ * The block from which the refund can be sent, where the coin does not move before.
+ */
+refund_height: number | null, 
+/**
+ * Something of late that somebody did wrong, newest first, 20 at most.
+ */
+incidents: Array<DaoIncident>, 
+/**
+ * Why figures are not of now, in words.
+ */
+waiting: string | null, };
+
+/**
+ * The accounts of a DAO as anyone recomputes them.
+ */
+export type DaoAudit = { 
+/**
+ * Which.
+ */
+dao_id: string, 
+/**
+ * The coin's value on the chain.
+ */
+treasury_sat: number, 
+/**
+ * The sum of all claims.
+ */
+claims_sum_sat: number, 
+/**
+ * What nobody has a claim to.
+ */
+unassigned_sat: number, 
+/**
+ * Kept for the refund's fee.
+ */
+reserve_sat: number, 
+/**
+ * Whether it all adds up.
+ */
+ok: boolean, 
+/**
+ * What does not, as stable codes.
+ */
+problems: Array<string>, };
+
+/**
+ * What a DAO is to be.
+ */
+export type DaoCharter = { 
+/**
+ * The name to show.
+ */
+name: string, 
+/**
+ * What it is for.
+ */
+purpose: string, 
+/**
+ * Least that a joiner pays in; all of it is the joiner's claim.
+ */
+fee_sat: number, 
+/**
+ * Percentage of the keys that spend and of the members that approve; 60 where none is said.
+ */
+threshold_percent: number | null, 
+/**
+ * Fewest founders; 3 where none is said.
+ */
+founders: number | null, 
+/**
+ * Members that must vouch for a person before it is counted; 2 where none is said.
+ */
+vouches: number | null, 
+/**
+ * Blocks of silence after which the refund may be sent; 25,920, about half a year, where none is said.
+ */
+recovery_blocks: number | null, 
+/**
+ * Confirmations that a joiner's coin needs; 6 where none is said.
+ */
+depth: number | null, 
+/**
+ * Who may join; whoever pays the fee where nothing is said.
+ */
+policy: DaoPolicy, 
+/**
+ * How its keys guard the coin.
+ */
+construction: DaoConstruction, 
+/**
+ * Most that proposals may pay in 2,016 blocks, in percent of all claims; 100 where none is said.
+ */
+spending_percent: number | null, };
+
+/**
+ * A vote.
+ */
+export type DaoChoice = "yes" | "no" | "abstain";
+
+/**
+ * What to do with DAOs. Amounts are whole satoshis.
+ */
+export type DaoCommand = { "command": "create" } & DaoCharter | { "command": "list" } | { "command": "show", 
+/**
+ * Which.
+ */
+dao: string, } | { "command": "join", 
+/**
+ * Which.
+ */
+dao: string, 
+/**
+ * More than the entrance fee, where the claim is to begin higher.
+ */
+deposit_sat: number | null, 
+/**
+ * How it is paid; `dry_run` says what it would cost.
+ */
+pay: Pay, } | { "command": "start", 
+/**
+ * Which.
+ */
+dao: string, 
+/**
+ * The wallet's passphrase, where it is locked.
+ */
+passphrase: string | null, } | { "command": "vouch", 
+/**
+ * Which.
+ */
+dao: string, 
+/**
+ * For whom.
+ */
+peer: string, } | { "command": "leave", 
+/**
+ * Which.
+ */
+dao: string, } | { "command": "propose", 
+/**
+ * To which.
+ */
+dao: string, 
+/**
+ * A few words.
+ */
+title: string, 
+/**
+ * More of it in words, at most 500 characters.
+ */
+words: string | null, 
+/**
+ * What is to be done.
+ */
+intent: DaoIntent, 
+/**
+ * Blocks until it can no longer be approved; 1,008 where none is said.
+ */
+expiry_blocks: number | null, } | { "command": "proposals", 
+/**
+ * Whose.
+ */
+dao: string, } | { "command": "vote", 
+/**
+ * In which DAO.
+ */
+dao: string, 
+/**
+ * On what.
+ */
+proposal: string, 
+/**
+ * What.
+ */
+choice: DaoChoice, } | { "command": "delegate", 
+/**
+ * In which DAO.
+ */
+dao: string, 
+/**
+ * As whom; nobody to end it.
+ */
+to: string | null, } | { "command": "refunds", 
+/**
+ * Of which.
+ */
+dao: string, } | { "command": "recover", 
+/**
+ * Of which.
+ */
+dao: string, } | { "command": "audit", 
+/**
+ * Of which.
+ */
+dao: string, };
+
+/**
+ * How keys guard the coin.
+ */
+export type DaoConstruction = "multi_a" | "musig2" | "frost" | "sortedmulti";
+
+/**
+ * A new DAO.
+ */
+export type DaoCreated = { 
+/**
+ * Its charter's id.
+ */
+dao_id: string, 
+/**
+ * A `musicdao:` link that brings somebody to it, and in.
+ */
+invite: string, };
+
+/**
+ * Something that somebody did wrong.
+ */
+export type DaoIncident = { 
+/**
+ * Who, where it is known.
+ */
+peer_id: string | null, 
+/**
+ * That person's name.
+ */
+name: string | null, 
+/**
+ * What, as a stable code.
+ */
+code: string, 
+/**
+ * Unix milliseconds.
+ */
+at_ms: number, };
+
+/**
+ * What is to be done.
+ */
+export type DaoIntent = { "kind": "invest", 
+/**
+ * Which.
+ */
+offer: string, 
+/**
+ * How much.
+ */
+amount_sat: number, } | { "kind": "pay", 
+/**
+ * Whom and how much.
+ */
+outputs: Array<DaoOutput>, } | { "kind": "set", 
+/**
+ * `entrance_fee`, `policy`, `threshold`, `spending`, `vouches`, `season` or `growth`.
+ */
+parameter: string, 
+/**
+ * To what.
+ */
+value: number, } | { "kind": "admit", 
+/**
+ * Whom.
+ */
+peer: string, } | { "kind": "remove", 
+/**
+ * Whom.
+ */
+peer: string, } | { "kind": "refresh" } | { "kind": "dissolve" };
+
+/**
+ * A member of a DAO, or somebody who wants to be.
+ */
+export type DaoMember = { 
+/**
+ * Who.
+ */
+peer_id: string, 
+/**
+ * That person's name.
+ */
+name: string, 
+/**
+ * What of the treasury is theirs.
+ */
+claim_sat: number, 
+/**
+ * Of it set aside for what is approved and not paid yet.
+ */
+reserved_sat: number, 
+/**
+ * Whether they vote.
+ */
+counted: boolean, 
+/**
+ * Whether they have a key of the coin.
+ */
+keyholder: boolean, 
+/**
+ * Where they are between wanting in and wanting out.
+ */
+state: DaoState, 
+/**
+ * How many counted members vouch for them.
+ */
+vouches: number, 
+/**
+ * Whether the owner does.
+ */
+vouched_by_me: boolean, };
+
+/**
+ * What somebody is in a DAO now.
+ */
+export type DaoMembership = { 
+/**
+ * In which.
+ */
+dao_id: string, 
+/**
+ * Who.
+ */
+peer_id: string, 
+/**
+ * What.
+ */
+state: DaoState, 
+/**
+ * The transaction that lets in or out, where there is one.
+ */
+txid: string | null, 
+/**
+ * What is paid in, or paid out.
+ */
+amount_sat: number, 
+/**
+ * About what it costs, at most.
+ */
+fee_sat: number, 
+/**
+ * What to think of before confirming.
+ */
+warnings: Array<Caution>, };
+
+/**
+ * Something that is paid.
+ */
+export type DaoOutput = { 
+/**
+ * Where to.
+ */
+address: string, 
+/**
+ * How much.
+ */
+amount_sat: number, };
+
+/**
+ * Who may join.
+ */
+export type DaoPolicy = "open" | "vouched" | "admitted";
+
+/**
+ * A proposal and what became of it.
+ */
+export type DaoProposal = { 
+/**
+ * Its record.
+ */
+proposal_id: string, 
+/**
+ * In which DAO.
+ */
+dao_id: string, 
+/**
+ * Who proposed it.
+ */
+author: string, 
+/**
+ * That person's name.
+ */
+author_name: string, 
+/**
+ * A few words.
+ */
+title: string, 
+/**
+ * More of it.
+ */
+words: string | null, 
+/**
+ * `invest`, `pay`, `set`, `admit`, `remove`, `refresh` or `dissolve`.
+ */
+kind: string, 
+/**
+ * What is to be done; an investment with the address it pays.
+ */
+intent: DaoIntent, 
+/**
+ * Exactly what is paid, and where to.
+ */
+outputs: Array<DaoOutput>, 
+/**
+ * Where it stands.
+ */
+state: DaoProposalState, 
+/**
+ * Votes for it.
+ */
+yes: number, 
+/**
+ * Votes against it.
+ */
+no: number, 
+/**
+ * Votes for neither.
+ */
+abstain: number, 
+/**
+ * How many may vote.
+ */
+electorate: number, 
+/**
+ * How many votes approve it.
+ */
+needed: number, 
+/**
+ * The owner's vote.
+ */
+my_vote: DaoChoice | null, 
+/**
+ * Whether the owner may vote.
+ */
+may_vote: boolean, 
+/**
+ * The last block at which it can be approved.
+ */
+expiry: number, 
+/**
+ * The transaction that carries it out.
+ */
+txid: string | null, 
+/**
+ * Blocks on it.
+ */
+confirmations: number, 
+/**
+ * The note that an investment makes.
+ */
+note_id: string | null, 
+/**
+ * What it takes from the owner's claim.
+ */
+my_part_sat: number, 
+/**
+ * Members who signed two differing votes on it.
+ */
+voted_twice: Array<string>, 
+/**
+ * Unix milliseconds.
+ */
+at_ms: number, };
+
+/**
+ * Where a proposal stands.
+ */
+export type DaoProposalState = "open" | "approved" | "signing" | "broadcast" | "confirmed" | "rejected" | "expired" | "superseded" | "revocable";
+
+/**
+ * Proposals.
+ */
+export type DaoProposals = { 
+/**
+ * Newest first.
+ */
+proposals: Array<DaoProposal>, };
+
+/**
+ * A refund that was sent.
+ */
+export type DaoRecovered = { 
+/**
+ * Its first transaction.
+ */
+txid: string, };
+
+/**
+ * A transaction of the refund.
+ */
+export type DaoRefund = { 
+/**
+ * Its id.
+ */
+txid: string, 
+/**
+ * The first block that may hold it; none while the one before it has none.
+ */
+spendable_at: number | null, 
+/**
+ * What it pays out.
+ */
+sat: number, 
+/**
+ * How many claims it pays.
+ */
+claims: number, };
+
+/**
+ * How everybody gets their money after a long silence.
+ */
+export type DaoRefunds = { 
+/**
+ * The transactions, the first one first.
+ */
+refunds: Array<DaoRefund>, 
+/**
+ * What the owner gets of it.
+ */
+my_part_sat: number, };
+
+/**
+ * A transaction of the coin that is being made.
+ */
+export type DaoSigning = { 
+/**
+ * Its id.
+ */
+txid: string, 
+/**
+ * Whether everybody's way out is signed and stored, so that the coin may be signed.
+ */
+refund_ready: boolean, 
+/**
+ * How many signed the coin.
+ */
+signed: number, 
+/**
+ * How many must.
+ */
+needed: number, 
+/**
+ * Whether it is complete and waits for its block.
+ */
+sent: boolean, };
+
+/**
+ * Where the life of a DAO stands.
+ */
+export type DaoStage = "founding" | "starting" | "active" | "ended";
+
+/**
+ * A DAO that begins.
+ */
+export type DaoStarted = { 
+/**
+ * Which.
+ */
+dao_id: string, 
+/**
+ * The number of its key set, from 0.
+ */
+epoch: number, 
+/**
+ * The transaction that funds the coin; none while its signatures come in.
+ */
+txid: string | null, };
+
+/**
+ * What somebody is in a DAO.
+ */
+export type DaoState = "none" | "requested" | "signing" | "member" | "counted" | "leaving";
+
+/**
+ * A DAO in short.
+ */
+export type DaoSummary = { 
+/**
+ * Its charter's id.
+ */
+dao_id: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * What it is for.
+ */
+purpose: string, 
+/**
+ * Which money.
+ */
+network: string, 
+/**
+ * Where its life stands.
+ */
+stage: DaoStage, 
+/**
+ * What the owner is in it.
+ */
+membership: DaoState, 
+/**
+ * How many members it has; founders who registered, before the start.
+ */
+members: number, 
+/**
+ * Least that a joiner pays in.
+ */
+fee_sat: number, 
+/**
+ * Its coin.
+ */
+treasury_sat: number, 
+/**
+ * What of it is the owner's.
+ */
+claim_sat: number, };
+
+/**
+ * A transaction of the coin.
+ */
+export type DaoTurn = { 
+/**
+ * Its number, from 0.
+ */
+number: number, 
+/**
+ * Its id.
+ */
+txid: string, 
+/**
+ * Its block; none while it waits for one.
+ */
+height: number | null, 
+/**
+ * Those it let in.
+ */
+joined: Array<string>, 
+/**
+ * Those it paid out.
+ */
+left: Array<string>, 
+/**
+ * The proposals it carried out.
+ */
+proposals: Array<string>, 
+/**
+ * The coin after it.
+ */
+treasury_sat: number, 
+/**
+ * Its fee.
+ */
+fee_sat: number, };
+
+/**
+ * The DAOs that are known here.
+ */
+export type Daos = { 
+/**
+ * Those that one is a member of first, then by name.
+ */
+daos: Array<DaoSummary>, };
+
+/**
  * One day.
  */
 export type DayStats = { 
@@ -532,7 +1306,11 @@ purpose: string | null,
 /**
  * Blocks on it: told when it is first seen, and again with its first block.
  */
-confirmations: number, } | { "event": "chain", 
+confirmations: number, } | { "event": "dao_changed", 
+/**
+ * Which.
+ */
+dao_id: string, } | { "event": "chain", 
 /**
  * The newest block.
  */
@@ -2659,7 +3437,7 @@ remove: boolean,
 /**
  * For progress and cancelling.
  */
-job: string | null, } } | { "method": "stats" } | { "method": "doctor" } | { "method": "wallet", "params": WalletCommand } | { "method": "money", "params": MoneyCommand } | { "method": "config_get", "params": { 
+job: string | null, } } | { "method": "stats" } | { "method": "doctor" } | { "method": "wallet", "params": WalletCommand } | { "method": "money", "params": MoneyCommand } | { "method": "dao", "params": DaoCommand } | { "method": "config_get", "params": { 
 /**
  * Which; all where none is named.
  */
@@ -2708,7 +3486,7 @@ job: string, } } | { "method": "shutdown" };
 /**
  * What is answered, by the request it answers.
  */
-export type Response = { "type": "status", "body": Status } | { "type": "invite", "body": Invite } | { "type": "link", "body": Link } | { "type": "opened", "body": Opened } | { "type": "peers", "body": Peers } | { "type": "profile", "body": Profile } | { "type": "draft", "body": Draft } | { "type": "published", "body": Published } | { "type": "releases", "body": Releases } | { "type": "search", "body": SearchResults } | { "type": "tags_top", "body": TagsTop } | { "type": "release", "body": ReleaseDetail } | { "type": "played", "body": Played } | { "type": "player", "body": PlayerState } | { "type": "lyrics", "body": Lyrics } | { "type": "queue", "body": Queue } | { "type": "devices", "body": Devices } | { "type": "downloaded", "body": Downloaded } | { "type": "downloads", "body": Downloads } | { "type": "tags", "body": Tags } | { "type": "release_ref", "body": ReleaseRef } | { "type": "blocked", "body": Blocked } | { "type": "hidden", "body": Hidden } | { "type": "follows", "body": Follows } | { "type": "library", "body": Library } | { "type": "playlists", "body": Playlists } | { "type": "seeds", "body": Seeds } | { "type": "stats", "body": Stats } | { "type": "doctor", "body": Doctor } | { "type": "config", "body": ConfigValues } | { "type": "identity", "body": IdentityRef } | { "type": "backup", "body": Backup } | { "type": "words", "body": Words } | { "type": "wallet", "body": WalletStatus } | { "type": "new_wallet", "body": NewWallet } | { "type": "drill", "body": Drill } | { "type": "receive", "body": Receive } | { "type": "pay_to", "body": PayTo } | { "type": "sent", "body": Sent } | { "type": "wallet_history", "body": WalletHistory } | { "type": "file", "body": TextFile } | { "type": "coins", "body": Coins } | { "type": "labels", "body": Labels } | { "type": "chain", "body": ChainStatus } | { "type": "tipped", "body": Tipped } | { "type": "payments", "body": Payments } | { "type": "offer", "body": Offer } | { "type": "offers", "body": Offers } | { "type": "invested", "body": Invested } | { "type": "notes", "body": Notes } | { "type": "paid_out", "body": PaidOut } | { "type": "income", "body": Income } | { "type": "audit", "body": Audit } | { "type": "jobs", "body": Jobs } | { "type": "done", "body": Done };
+export type Response = { "type": "status", "body": Status } | { "type": "invite", "body": Invite } | { "type": "link", "body": Link } | { "type": "opened", "body": Opened } | { "type": "peers", "body": Peers } | { "type": "profile", "body": Profile } | { "type": "draft", "body": Draft } | { "type": "published", "body": Published } | { "type": "releases", "body": Releases } | { "type": "search", "body": SearchResults } | { "type": "tags_top", "body": TagsTop } | { "type": "release", "body": ReleaseDetail } | { "type": "played", "body": Played } | { "type": "player", "body": PlayerState } | { "type": "lyrics", "body": Lyrics } | { "type": "queue", "body": Queue } | { "type": "devices", "body": Devices } | { "type": "downloaded", "body": Downloaded } | { "type": "downloads", "body": Downloads } | { "type": "tags", "body": Tags } | { "type": "release_ref", "body": ReleaseRef } | { "type": "blocked", "body": Blocked } | { "type": "hidden", "body": Hidden } | { "type": "follows", "body": Follows } | { "type": "library", "body": Library } | { "type": "playlists", "body": Playlists } | { "type": "seeds", "body": Seeds } | { "type": "stats", "body": Stats } | { "type": "doctor", "body": Doctor } | { "type": "config", "body": ConfigValues } | { "type": "identity", "body": IdentityRef } | { "type": "backup", "body": Backup } | { "type": "words", "body": Words } | { "type": "wallet", "body": WalletStatus } | { "type": "new_wallet", "body": NewWallet } | { "type": "drill", "body": Drill } | { "type": "receive", "body": Receive } | { "type": "pay_to", "body": PayTo } | { "type": "sent", "body": Sent } | { "type": "wallet_history", "body": WalletHistory } | { "type": "file", "body": TextFile } | { "type": "coins", "body": Coins } | { "type": "labels", "body": Labels } | { "type": "chain", "body": ChainStatus } | { "type": "tipped", "body": Tipped } | { "type": "payments", "body": Payments } | { "type": "offer", "body": Offer } | { "type": "offers", "body": Offers } | { "type": "invested", "body": Invested } | { "type": "notes", "body": Notes } | { "type": "paid_out", "body": PaidOut } | { "type": "income", "body": Income } | { "type": "audit", "body": Audit } | { "type": "dao_created", "body": DaoCreated } | { "type": "daos", "body": Daos } | { "type": "dao", "body": Dao } | { "type": "dao_membership", "body": DaoMembership } | { "type": "dao_started", "body": DaoStarted } | { "type": "dao_proposal", "body": DaoProposal } | { "type": "dao_proposals", "body": DaoProposals } | { "type": "dao_refunds", "body": DaoRefunds } | { "type": "dao_recovered", "body": DaoRecovered } | { "type": "dao_audit", "body": DaoAudit } | { "type": "jobs", "body": Jobs } | { "type": "done", "body": Done };
 
 /**
  * A present to a fan.

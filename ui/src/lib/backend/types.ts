@@ -50,6 +50,8 @@ export interface Answers {
   wallet: unknown;
   /** By its command: see `askMoney`. */
   money: unknown;
+  /** By its command: see `askDao`. */
+  dao: unknown;
   config_get: api.ConfigValues;
   config_set: api.ConfigValues;
   identity_export: api.IdentityRef;

@@ -1,4 +1,5 @@
 /** The English messages. Sentences, not Title Case; counts are functions, so that every language has its own plurals. */
+import { dao, daoFailures } from './dao.en';
 import { money, moneyFailures } from './money.en';
 import { settings, welcome } from './settings.en';
 import { studio } from './studio.en';
@@ -307,6 +308,7 @@ export const en = {
   settings,
   welcome,
   studio,
+  dao,
   money,
   licenses: {
     'CC-BY-4.0': 'Everybody may share and change it, also for money, as long as the artist is named.',
@@ -322,6 +324,7 @@ export const en = {
   unknownFailure: (code: string) => `Something went wrong (${code}).`,
   failures: {
     ...moneyFailures,
+    ...daoFailures,
     app_connection_lost: ['MusicDAO cannot be reached right now.', 'It is tried again by itself.'],
     unexpected: ['Something went wrong in the app.', 'Reload the page; if it happens again, please tell us.'],
     clipboard_refused: ['The browser does not let us copy.', 'Select the text and copy it yourself.'],

@@ -21,6 +21,12 @@ const SAME: Record<string, string> = {
   broken: 'internal no_randomness',
   cut: 'file_truncated cut_off',
   unknown: 'blob_not_held offer_unknown unknown_note payment_unknown',
+  dao_lack: 'dao_missing_record dao_missing_coin dao_missing_block dao_unconfirmed',
+  dao_fee: 'dao_rate dao_fee_cap',
+  dao_rules: 'dao_previous dao_height dao_builder dao_order dao_empty dao_merge dao_payback dao_votes dao_vote dao_promotion dao_vouch dao_join_foreign dao_join_key guard_threshold guard_key_twice guard_path guard_input guard_other_coin guard_not_holder construction_unknown',
+  dao_signature: 'share_invalid partial_invalid commitment_invalid dkg_invalid dkg_transcript',
+  dao_again: 'guard_group commitments_missing nonce_spent nonce_missing nonce_bound attempts_too_many dkg_missing',
+  dao_noise: 'guard_malformed dao_message_malformed dao_turn_malformed dao_turn_flood dao_changes_malformed',
 };
 const LIKE = new Map(Object.entries(SAME).flatMap(([said, codes]) => codes.split(' ').map((code) => [code, said] as const)));
 

@@ -1,5 +1,6 @@
 /** Nederlands. */
 import type { Messages } from './index.svelte';
+import { dao, daoFailures } from './dao.nl';
 import { money, moneyFailures } from './money.nl';
 import { settings, welcome } from './settings.nl';
 import { studio } from './studio.nl';
@@ -305,6 +306,7 @@ export const nl: Messages = {
   settings,
   welcome,
   studio,
+  dao,
   money,
   licenses: {
     'CC-BY-4.0': 'Iedereen mag het delen en bewerken, ook voor geld, met de naam van de artiest erbij.',
@@ -320,6 +322,7 @@ export const nl: Messages = {
   unknownFailure: (code) => `Er ging iets mis (${code}).`,
   failures: {
     ...moneyFailures,
+    ...daoFailures,
     app_connection_lost: ['MusicDAO is nu niet bereikbaar.', 'We proberen het vanzelf opnieuw.'],
     unexpected: ['Er ging iets mis in de app.', 'Laad de pagina opnieuw; gebeurt het weer, laat het ons dan weten.'],
     clipboard_refused: ['De browser laat ons niet kopiëren.', 'Selecteer de tekst en kopieer die zelf.'],

@@ -13,6 +13,8 @@ export async function openLink(link: string): Promise<string | undefined> {
   const { kind, id, known, unreachable } = await backend().call('open', { link, wait_ms: null });
   if (unreachable && !known) throw Failure.from(unreachable);
   await node.refresh();
+  // What a person was invited to join is asked at once.
+  if (kind === 'dao') return `${href('dao', id)}?join`;
   return kind === 'release' || kind === 'artist' ? href(kind, id) : undefined;
 }
 
@@ -22,12 +24,15 @@ class Links {
   asking = $state(false);
   link = $state('');
 
+  /** Asks a person whether to open a link, or for one. */
+  ask(link = ''): void {
+    this.link = link;
+    this.asking = true;
+  }
+
   start(): () => void {
     return backend().onOpened(({ links: [link], files }) => {
-      if (link && !this.asking) {
-        this.link = link;
-        this.asking = true;
-      }
+      if (link && !this.asking) this.ask(link);
       if (files.length) void play(files);
     });
   }

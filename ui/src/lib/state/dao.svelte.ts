@@ -1,0 +1,159 @@
+/** DAOs: what can be asked of them, and a pulse when one changes. */
+import { untrack } from 'svelte';
+import { backend, Failure, type Event } from '../backend';
+import type * as api from '../backend/types';
+import { locale } from '../i18n/index.svelte';
+import { href } from '../router.svelte';
+import { toasts } from './toasts.svelte';
+import { node } from './status.svelte';
+import { wallet } from './wallet.svelte';
+
+/** What each command answers. */
+interface Answers {
+  create: api.DaoCreated;
+  list: api.Daos;
+  show: api.Dao;
+  join: api.DaoMembership;
+  start: api.DaoStarted;
+  vouch: api.DaoMembership;
+  leave: api.DaoMembership;
+  propose: api.DaoProposal;
+  proposals: api.DaoProposals;
+  vote: api.DaoProposal;
+  delegate: api.Dao;
+  refunds: api.DaoRefunds;
+  recover: api.DaoRecovered;
+  audit: api.DaoAudit;
+}
+
+/** Signatures come in a row; screens read anew at most this often. */
+const PULSE_MS = 250;
+const STIRS: Event['event'][] = ['dao_changed', 'chain', 'wallet_changed', 'dropped'];
+const BLOCK_S = 600;
+const DAY_S = 86_400;
+const SHOWN_LETTERS = 12;
+
+/** Asks about DAOs. */
+export function askDao<C extends api.DaoCommand>(command: C): Promise<Answers[C['command']]> {
+  return backend().call('dao', command) as Promise<Answers[C['command']]>;
+}
+
+class Daos {
+  /** Goes up when a DAO or the chain may have changed: read it in a loader to load again. */
+  pulse = $state(0);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #followers = 0;
+  #stops: (() => void)[] = [];
+
+  /** Hears of DAOs for as long as something that shows one is in sight. */
+  follow = (): (() => void) => {
+    if (this.#followers++ === 0) {
+      this.#stops = [
+        backend().onEvent((event) => this.#hear(event)),
+        backend().onConnection((connection) => connection === 'open' && this.changed()),
+      ];
+    }
+    return () => {
+      if (--this.#followers > 0) return;
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      for (const stop of this.#stops) stop();
+    };
+  };
+
+  /** Something about DAOs changed. */
+  changed(): void {
+    untrack(() => (this.pulse += 1));
+  }
+
+  #hear(event: Event): void {
+    if (!STIRS.includes(event.event)) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.changed();
+    }, PULSE_MS);
+  }
+}
+
+export const daos = new Daos();
+
+/** Does what `work` does; a failure is told in words and answers nothing. */
+export async function doing<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (thrown) {
+    toasts.fail(Failure.from(thrown));
+    return undefined;
+  } finally {
+    daos.changed();
+    wallet.changed();
+  }
+}
+
+/** Where a DAO, or a part of it, is shown. */
+export function place(dao: string, part?: string): string {
+  return part ? href('dao', dao, part) : href('dao', dao);
+}
+
+/** Whether it is the person at this device. */
+export function isMe(peer: string): boolean {
+  return peer === node.status?.peer_id;
+}
+
+/** The accounts as they must be: what all have, what nobody has, and what is kept. */
+export function sum({ claims_sum_sat, unassigned_sat, reserve_sat }: Pick<api.Dao, 'claims_sum_sat' | 'unassigned_sat' | 'reserve_sat'>): number {
+  return claims_sum_sat + unassigned_sat + reserve_sat;
+}
+
+/** Whether the accounts add up, also member by member. */
+export function addsUp(dao: Pick<api.Dao, 'claims_sum_sat' | 'unassigned_sat' | 'reserve_sat' | 'treasury_sat' | 'members'>): boolean {
+  const claims = dao.members.reduce((all, { claim_sat }) => all + claim_sat, 0);
+  return sum(dao) === dao.treasury_sat && claims === dao.claims_sum_sat;
+}
+
+/** How many are in it: founders as they register, then those who have a claim. */
+export function count({ stage, members }: Pick<api.Dao, 'stage' | 'members'>): number {
+  const outside: api.DaoState[] = stage === 'founding' ? [] : ['none', 'requested', 'signing'];
+  return members.filter(({ state }) => !outside.includes(state)).length;
+}
+
+/** What an amount that all bear takes from one claim, as it is counted before the claims are frozen. */
+export function share(amount_sat: number, { claim_sat, claims_sum_sat }: Pick<api.Dao, 'claim_sat' | 'claims_sum_sat'>): number {
+  if (!claims_sum_sat) return 0;
+  // Two safe integers may make a product that is none.
+  const part = (BigInt(amount_sat) * BigInt(claim_sat)) / BigInt(claims_sum_sat);
+  return Math.min(claim_sat, Number(part));
+}
+
+/** Who a link or a typed identity is about. */
+export function personOf(text: string): string | undefined {
+  return /^(?:musicdao:(?:\/\/)?artist\/)?([0-9a-f]{64})(?:[?#/].*)?$/i.exec(text.trim())?.[1]?.toLowerCase();
+}
+
+/** The beginning of an identity, in groups that two people compare aloud. */
+export function letters(peer: string): string {
+  return peer.slice(0, SHOWN_LETTERS).match(/.{1,4}/g)?.join(' ') ?? '';
+}
+
+/** How long so many blocks take, in words. */
+export function blocksTake(blocks: number): string {
+  const seconds = Math.max(0, blocks) * BLOCK_S;
+  const [count, unit] = seconds >= 60 * DAY_S ? [seconds / (30.4 * DAY_S), 'month'] : seconds >= DAY_S ? [seconds / DAY_S, 'day'] : [seconds / 3600, 'hour'];
+  return new Intl.NumberFormat(locale(), { style: 'unit', unit, unitDisplay: 'long', maximumFractionDigits: 0 }).format(Math.max(1, Math.round(count)));
+}
+
+/** A block by its number. */
+export function block(height: number): string {
+  return height.toLocaleString(locale());
+}
+
+/** `a, b and c`. */
+export function names(list: string[]): string {
+  return new Intl.ListFormat(locale(), { type: 'conjunction' }).format(list);
+}
+
+/** Names peers by what a DAO knows of them. */
+export function naming(members: api.DaoMember[], someone: string): (peer: string) => string {
+  const known = new Map(members.map(({ peer_id, name }) => [peer_id, name]));
+  return (peer) => known.get(peer) || (known.has(peer) ? `${someone} ${peer.slice(0, 4)}` : someone);
+}
