@@ -11,7 +11,7 @@ import { ROOT } from './daemon.mjs';
 const PICTURES = join(ROOT, 'docs/screens');
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 /** Pictured in the light theme, too. */
-const MAIN = ['home', 'release', 'artist', 'playing', 'search', 'studio-draft', 'wallet-history', 'support', 'studio-money'];
+const MAIN = ['home', 'release', 'artist', 'playing', 'search', 'studio-draft', 'wallet-history', 'support', 'studio-money', 'dao', 'dao-board'];
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
