@@ -26,9 +26,8 @@ const target = daemon();
 const GROUPS = [
   { name: 'base', test: /node_modules[\\/](svelte|@lucide|esm-env|clsx)|lib[\\/](?!i18n[\\/].*nl)(?!state[\\/](dao|studio)\.)(?!components[\\/]money[\\/](?!SupportButton|Network))(?!components[\\/](QrCode|Share|Restore|Backup|Report|TagEditor|Segments|Switch|Lyrics|Waveform))/ },
   { name: 'listen', test: /screens[\\/](Home|Browse|Search|Artist|Playing|Library|Playlist|Release|library[\\/])/ },
-  { name: 'money', test: /uqr|components[\\/](QrCode|Segments|money)|screens[\\/](Wallet|wallet|studio[\\/]money)/ },
+  { name: 'own', test: /uqr|components[\\/](QrCode|Segments|money)|screens[\\/](Wallet|wallet|Studio|studio|Settings|settings|Welcome)/ },
   { name: 'dao', test: /screens[\\/][Dd]ao|state[\\/]dao/ },
-  { name: 'own', test: /screens[\\/](Studio|studio|Settings|settings|Welcome)/ },
 ];
 
 export default defineConfig(({ mode }) => ({
