@@ -65,6 +65,7 @@ test('three people keep a treasury together', async (test) => {
     }
     await mine(2);
     for (const daemon of daemons) await until('the coins are there', async () => (await balance(daemon)) === COINS);
+    for (const daemon of daemons) await wallet(daemon, { command: 'lock' });
   });
 
   await step('one founds it, and sees what can go wrong first', async () => {
@@ -79,7 +80,7 @@ test('three people keep a treasury together', async (test) => {
     await dialog.getByRole('textbox', { name: 'Entrance fee' }).fill('9999');
     assert.equal(await publish.isDisabled(), true);
     await dialog.getByRole('textbox', { name: 'Entrance fee' }).fill(String(FEE));
-    await dialog.getByText('Rules', { exact: true }).click();
+    await dialog.locator('summary').click();
     await dialog.getByRole('spinbutton', { name: 'Blocks on a joiner’s coin' }).fill('1');
     await dialog.getByRole('combobox', { name: 'Silence before the way out opens' }).selectOption('144');
     await dialog.getByRole('radio', { name: /^Counted signatures/ }).check();
@@ -189,7 +190,7 @@ test('three people keep a treasury together', async (test) => {
         await window.keyboard.press('Escape');
         await go(window, '#/daos');
         await window.getByRole('button', { name: 'Found a DAO' }).click();
-        await window.getByText('Rules', { exact: true }).click();
+        await window.getByRole('dialog').locator('summary').click();
         await look('dao-create');
         await window.context().close();
       }

@@ -147,13 +147,24 @@ export function block(height: number): string {
   return height.toLocaleString(locale());
 }
 
+/** The names of those whom a DAO's history tells of and who are in it no more. */
+export async function goneFrom({ members, turns }: api.Dao): Promise<Map<string, string>> {
+  const told = new Set(turns.flatMap(({ joined, left }) => [...joined, ...left]));
+  for (const { peer_id } of members) told.delete(peer_id);
+  const named = [...told].map(async (peer) => {
+    const profile = await backend().call('profile_show', { peer }).catch(() => undefined);
+    return [peer, profile?.name ?? ''] as const;
+  });
+  return new Map(await Promise.all(named));
+}
+
 /** `a, b and c`. */
 export function names(list: string[]): string {
   return new Intl.ListFormat(locale(), { type: 'conjunction' }).format(list);
 }
 
-/** Names peers by what a DAO knows of them. */
-export function naming(members: api.DaoMember[], someone: string): (peer: string) => string {
-  const known = new Map(members.map(({ peer_id, name }) => [peer_id, name]));
+/** Names peers by what a DAO knows of them, and those who are in it no more by what else is known. */
+export function naming(members: api.DaoMember[], someone: string, gone?: Map<string, string>): (peer: string) => string {
+  const known = new Map([...(gone ?? []), ...members.map(({ peer_id, name }) => [peer_id, name] as const)]);
   return (peer) => known.get(peer) || (known.has(peer) ? `${someone} ${peer.slice(0, 4)}` : someone);
 }
