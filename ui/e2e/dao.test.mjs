@@ -240,6 +240,35 @@ test('three people keep a treasury together', async (test) => {
     await page.getByText('Noor left').waitFor();
   });
 
+  await step('she comes back, and is vouched for by those who met her', async () => {
+    await go(hers, `#/dao/${dao}`);
+    await hers.getByRole('button', { name: 'Join', exact: true }).click();
+    const dialog = hers.getByRole('dialog', { name: `Join ${NAME}` });
+    await dialog.getByRole('heading', { name: '2 members' }).waitFor();
+    await dialog.getByRole('checkbox', { name: 'I have read what can go wrong.' }).check();
+    await dialog.getByRole('button', { name: /^Join with \d/ }).click();
+    await mineUntil('she is in', async () => (await of(noor)).membership === 'member');
+    await hers.getByText(/^You get a vote and a key once 2 members vouch for you/).waitFor();
+    const { link } = await noor.api.call('share', { release: null, artist: noor.id });
+    for (const [window, wrong] of [[page, true], [his, false]]) {
+      await go(window, `#/dao/${dao}/members`);
+      await window.getByRole('button', { name: 'Vouch for Noor' }).click();
+      const vouch = window.getByRole('dialog', { name: 'Vouch for Noor' });
+      const confirm = vouch.getByRole('button', { name: 'Vouch for Noor' });
+      assert.equal(await confirm.isDisabled(), true);
+      if (wrong) {
+        await vouch.getByRole('textbox', { name: 'Their link' }).fill(link.replace(noor.id, bram.id));
+        await vouch.getByText('This is the code of somebody else.').waitFor();
+        assert.equal(await confirm.isDisabled(), true);
+      }
+      await vouch.getByRole('textbox', { name: 'Their link' }).fill(link);
+      await confirm.click();
+      await window.getByText('You vouch for Noor.').waitFor();
+    }
+    await mineUntil('she is counted', async () => (await of(noor)).membership === 'counted');
+    await hers.getByText(/You are a member with a vote/).waitFor();
+  });
+
   await step('it can be used on a phone, too', async () => {
     await go(his, '#/wallet');
     await his.getByRole('link', { name: 'DAOs' }).click();

@@ -170,6 +170,7 @@ export const dao = {
     voted: { yes: 'You voted yes', no: 'You voted no', abstain: 'You abstained' },
     thanks: 'Your vote is cast.',
     mine: (part: string, rest: string) => `It takes ${part} of your claim; ${rest} stay.`,
+    took: (part: string) => `It took ${part} of your claim.`,
     untouched: 'It takes nothing of your claim.',
     until: (block: string) => `to be approved by block ${block}`,
     noVote: 'You have no vote here yet.',

@@ -170,6 +170,7 @@ export const dao: typeof english = {
     voted: { yes: 'Je stemde ja', no: 'Je stemde nee', abstain: 'Je onthield je' },
     thanks: 'Je stem is uitgebracht.',
     mine: (part, rest) => `Het kost ${part} van jouw aandeel; ${rest} blijft.`,
+    took: (part) => `Het kostte ${part} van jouw aandeel.`,
     untouched: 'Het kost niets van jouw aandeel.',
     until: (block) => `goed te keuren voor blok ${block}`,
     noVote: 'Je hebt hier nog geen stem.',
