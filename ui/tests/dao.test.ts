@@ -216,6 +216,16 @@ describe('a DAO', () => {
     await waitFor(() => expect(told('vouch')).toEqual([{ command: 'vouch', dao: 'd1', peer: BRAM }]));
   });
 
+  it('forgets what was counted of another coin', async () => {
+    answers.audit = () => ({ dao_id: 'd1', treasury_sat: 302_500, claims_sum_sat: 300_000, unassigned_sat: 500, reserve_sat: 2_000, ok: true, problems: [] });
+    open('treasury');
+    await userEvent.click(await screen.findByRole('button', { name: 'Check it against the chain' }));
+    await screen.findByText(/^Recomputed from the charter/);
+    page = dao({ coin: 'ee:0' });
+    server.tell({ event: 'dao_changed', dao_id: 'd1' });
+    await waitFor(() => expect(screen.queryByText(/^Recomputed from the charter/)).toBeNull());
+  });
+
   it('says when it does not add up', async () => {
     page = dao({ reserve_sat: 1_999 });
     open('treasury');

@@ -48,7 +48,10 @@ pub(super) async fn join(
         let driven = running.driven().await;
         check_may_join(&driven)?;
         if let Some(wish) = wish(node, &running.dao).await?.filter(|wish| !wish.taken_back) {
-            if driven.member.evidence().joins.contains_key(&wish.join) {
+            let evidence = driven.member.evidence();
+            // Whoever left asks anew.
+            let is_over = evidence.leaves.contains(&(me, wish.join));
+            if evidence.joins.contains_key(&wish.join) && !is_over {
                 let message = "this wish to join is signed already, and waits for the members";
                 return Err(ApiError::new("dao_join_waits", message));
             }
