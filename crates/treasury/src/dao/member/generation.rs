@@ -152,7 +152,7 @@ impl Member {
     }
 
     fn spread_deal(&mut self, it: &Generation) {
-        let deal = it.deal();
+        let deal = it.deal(false);
         deal.into_iter().for_each(|deal| self.spread(&Message::Deal(deal)));
     }
 
@@ -203,14 +203,14 @@ impl Member {
             let broadcast = Broadcast::from_bytes(deal.broadcast.to_vec())?;
             match it.broadcasts.get(&key) {
                 Some(first) if *first != broadcast => Err(GuardError::Dkg(key)),
-                Some(_) => Ok(Some(key)),
+                Some(_) => Ok((!deal.is_answer).then_some(key)),
                 None => Ok(it.broadcasts.insert(key, broadcast).and(None)),
             }
         });
         match taken {
             // Whoever deals again lacks something.
             Ok(Some(key)) => {
-                it.deal().into_iter().for_each(|deal| self.send(from, &Message::Deal(deal)));
+                it.deal(true).into_iter().for_each(|deal| self.send(from, &Message::Deal(deal)));
                 self.send_parcel(&it, &key);
             }
             Ok(None) => {}
@@ -273,9 +273,9 @@ impl Member {
 }
 
 impl Generation {
-    fn deal(&self) -> Option<Deal> {
+    fn deal(&self, is_answer: bool) -> Option<Deal> {
         let broadcast = self.own.as_ref()?.as_bytes().to_vec().into();
-        Some(Deal { epoch: ByteArray::from(self.id), number: self.number, broadcast })
+        Some(Deal { epoch: ByteArray::from(self.id), number: self.number, broadcast, is_answer })
     }
 
     /// Finds whose message of a number it is; none of a number that is over. A later one begins anew.

@@ -71,6 +71,9 @@ pub(super) struct Deal {
     pub number: u32,
     #[n(2)]
     pub broadcast: ByteVec,
+    /// Whether it answers another one, and so is not answered by one.
+    #[n(3)]
+    pub is_answer: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

@@ -62,6 +62,8 @@ pub(super) struct Rounds {
     begun: Option<u64>,
     /// Whether the leaf is used from now on.
     over: bool,
+    /// Who committed and did not sign: chosen last in later rounds.
+    absent: BTreeSet<XOnlyPublicKey>,
     inputs: BTreeMap<u16, Round>,
 }
 
@@ -117,7 +119,15 @@ impl Rounds {
                 inputs.insert(at, Round::new(epoch.clone(), digest));
             }
         }
-        Ok(Self { number: 0, stored: None, since: 0, begun: None, over: false, inputs })
+        Ok(Self {
+            number: 0,
+            stored: None,
+            since: 0,
+            begun: None,
+            over: false,
+            absent: BTreeSet::new(),
+            inputs,
+        })
     }
 
     /// Whether holders sign an input by the leaf.
@@ -160,6 +170,8 @@ impl Rounds {
     fn go_on(&mut self, nonces: &mut Nonces, txid: Txid, number: u32, now: u64) {
         self.inputs.keys().for_each(|at| nonces.abandon(label(txid, *at, self.number)));
         (self.number, self.since) = (number, now);
+        let sessions = self.inputs.values().filter_map(|round| round.session.as_ref());
+        self.absent.extend(sessions.flat_map(Session::missing));
         for round in self.inputs.values_mut() {
             let witness = round.witness.take();
             *round = Round { witness, ..Round::new(round.epoch.clone(), round.digest) };
@@ -196,12 +208,13 @@ impl Round {
     }
 
     /// Chooses who signs, where enough have committed.
-    fn choose(&mut self) -> bool {
+    fn choose(&mut self, absent: &BTreeSet<XOnlyPublicKey>) -> bool {
         let needed = self.epoch.guard.cosigners();
         if self.set.is_some() || self.commitments.len() < needed {
             return false;
         }
-        let signers: BTreeSet<_> = self.commitments.keys().take(needed).copied().collect();
+        let (last, first): (Vec<_>, Vec<_>) = self.commitments.keys().partition(|key| absent.contains(*key));
+        let signers: BTreeSet<_> = first.into_iter().chain(last).take(needed).copied().collect();
         self.set = self.name(&signers).map(|name| (signers, name));
         self.set.is_some()
     }
@@ -306,7 +319,9 @@ impl Member {
         let (turn, number) = (attempt.id(), attempt.rounds.number);
         let Some(round) = attempt.rounds.inputs.get_mut(&at) else { return };
         let is_frost = round.is_frost();
-        if is_frost && round.leader(&turn, number) != Some(self.config.me) || !round.choose() {
+        if is_frost && round.leader(&turn, number) != Some(self.config.me)
+            || !round.choose(&attempt.rounds.absent)
+        {
             return;
         }
         if let (true, Some((signers, name))) = (is_frost, &round.set) {

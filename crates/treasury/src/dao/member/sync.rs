@@ -311,7 +311,9 @@ impl Member {
     pub(super) fn set_timer(&mut self) {
         let rounds = self.open().filter(|attempt| !attempt.failed).filter_map(|attempt| attempt.rounds.due());
         let generation = self.generation.iter().filter_map(Generation::due);
-        let due = self.build_due().into_iter().chain(rounds).chain(generation).chain([self.tick]);
+        // What is late already waits for something else than the time.
+        let rounds = rounds.chain(generation).filter(|due| *due > self.now);
+        let due = self.build_due().into_iter().chain(rounds).chain([self.tick]);
         let due = due.min().unwrap_or(self.tick);
         if self.timer.is_none_or(|timer| due < timer) {
             self.timer = Some(due);

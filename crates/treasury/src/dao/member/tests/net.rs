@@ -64,6 +64,7 @@ pub(super) struct Net {
     seq: u64,
     random: u64,
     starts: u64,
+    alarms: u64,
     /// What was committed to, in which round; and what was signed with it.
     commitments: BTreeMap<[u8; 66], (usize, Round)>,
     partials: BTreeMap<(usize, Round), [u8; 32]>,
@@ -82,6 +83,8 @@ pub(super) struct Node {
     pub online: bool,
     /// How many shares of groups' keys it stored.
     pub secrets: usize,
+    /// The last timer that it set.
+    alarm: u64,
     records: usize,
     pub held: Vec<Record>,
     watched: BTreeSet<OutPoint>,
@@ -91,9 +94,23 @@ pub(super) struct Node {
 
 #[derive(Clone)]
 enum Happening {
-    Message { to: usize, from: usize, bytes: Vec<u8> },
-    Input { to: usize, input: Box<Input> },
-    Restart { node: usize },
+    Message {
+        to: usize,
+        from: usize,
+        bytes: Vec<u8>,
+    },
+    Input {
+        to: usize,
+        input: Box<Input>,
+    },
+    /// A timer, unless it was replaced.
+    Alarm {
+        to: usize,
+        alarm: u64,
+    },
+    Restart {
+        node: usize,
+    },
 }
 
 pub(super) fn identity(number: u16) -> Identity {
@@ -162,6 +179,7 @@ impl Net {
             seq: 0,
             random: seed,
             starts: 0,
+            alarms: 0,
             commitments: BTreeMap::new(),
             partials: BTreeMap::new(),
         };
@@ -175,6 +193,7 @@ impl Net {
                 signs: true,
                 online: true,
                 secrets: 0,
+                alarm: 0,
                 records: 0,
                 held: Vec::new(),
                 watched: BTreeSet::new(),
@@ -299,6 +318,11 @@ impl Net {
                 }
             }
             Happening::Input { to, input } => self.handle(to, *input),
+            Happening::Alarm { to, alarm } => {
+                if self.nodes[to].alarm == alarm {
+                    self.handle(to, Input::Timer);
+                }
+            }
             Happening::Restart { node } => {
                 if self.nodes[node].member.is_none() {
                     self.start(node);
@@ -377,7 +401,9 @@ impl Net {
             Output::Broadcast(transaction) => self.broadcast(transaction),
             Output::SetTimer(at) => {
                 let delay = at.saturating_sub(self.now);
-                self.later(delay, Happening::Input { to: node, input: Box::new(Input::Timer) });
+                self.alarms += 1;
+                self.nodes[node].alarm = self.alarms;
+                self.later(delay, Happening::Alarm { to: node, alarm: self.alarms });
             }
             Output::Event(event) => self.note(event),
         }

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// How many histories of each construction are tried; `DAO_HISTORIES` says otherwise, for a soak.
-const HISTORIES: u64 = 4;
+const HISTORIES: u64 = 3;
 /// The first seed; `DAO_SEED` says otherwise, for one that failed.
 const FIRST_SEED: u64 = 1;
 /// What happens in a history.
