@@ -65,7 +65,7 @@ fn by_script(cast: &Cast) {
     let (tx, spent) = world(&cast.guard);
     let gathering = cast.by_script(&tx, &spent);
     let message = *gathering.message();
-    let (author, share) = gathering.held().first_key_value().expect("somebody has signed");
+    let (author, share) = gathering.held().next().expect("somebody has signed");
     row(cast, "script: message", || drop(cast.guard.message(&tx, 0, &spent, Path::Script)));
     row(cast, "script: sign", || drop(cast.guard.sign(&message, &cast.pairs[0], &[8; 32])));
     row(cast, "script: verify", || assert!(cast.guard.verify(&message, author, share).is_ok()));

@@ -1,6 +1,6 @@
 //! Shares of the script path: whoever holds a key signs alone, in any order.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use domain::bitcoin::{Witness, XOnlyPublicKey, secp256k1::Message};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,8 @@ pub struct Share([u8; Share::LEN]);
 pub struct Gathering {
     guard: Guard,
     message: Message,
-    held: BTreeMap<XOnlyPublicKey, Share>,
+    /// By the places of their keys among the guard's.
+    held: BTreeMap<u16, Arc<Share>>,
 }
 
 impl Share {
@@ -71,28 +72,46 @@ impl Gathering {
     /// # Errors
     /// Those of [`Guard::verify`].
     pub fn add(&mut self, key: XOnlyPublicKey, share: Share) -> Result<bool, GuardError> {
-        if self.held.get(&key) == Some(&share) {
+        let place = self.place(&key).ok_or(GuardError::NotHolder(key))?;
+        if self.held.get(&place).is_some_and(|held| **held == share) {
             return Ok(false);
         }
         self.guard.verify(&self.message, &key, &share)?;
-        Ok(self.add_verified(key, share))
+        Ok(self.add_verified(place, Arc::new(share)))
     }
 
-    /// Takes a share that was verified as this key's of this message; says whether it is the key's first.
-    pub(in crate::dao) fn add_verified(&mut self, key: XOnlyPublicKey, share: Share) -> bool {
-        let first = !self.held.contains_key(&key);
-        self.held.entry(key).or_insert(share);
+    /// Verifies a key's share without taking it.
+    ///
+    /// # Errors
+    /// Those of [`Guard::verify`].
+    pub fn verify(&self, key: &XOnlyPublicKey, share: &Share) -> Result<(), GuardError> {
+        self.guard.verify(&self.message, key, share)
+    }
+
+    /// Takes a share that was verified as that of the key at this place; says whether it is the key's first.
+    pub(in crate::dao) fn add_verified(&mut self, place: u16, share: Arc<Share>) -> bool {
+        let first = !self.held.contains_key(&place);
+        self.held.entry(place).or_insert(share);
         first
     }
 
-    /// Returns the shares that are held, by key.
-    pub fn held(&self) -> &BTreeMap<XOnlyPublicKey, Share> {
-        &self.held
+    /// Lists the shares that are held, by key.
+    pub fn held(&self) -> impl ExactSizeIterator<Item = (&XOnlyPublicKey, &Share)> {
+        self.held.iter().map(|(place, share)| (&self.guard.keys()[usize::from(*place)], &**share))
+    }
+
+    /// Says whether a key has signed.
+    pub fn holds(&self, key: &XOnlyPublicKey) -> bool {
+        self.place(key).is_some_and(|place| self.held.contains_key(&place))
+    }
+
+    fn place(&self, key: &XOnlyPublicKey) -> Option<u16> {
+        u16::try_from(self.guard.keys().binary_search(key).ok()?).ok()
     }
 
     /// Returns the keys that have not signed.
     pub fn missing(&self) -> impl Iterator<Item = XOnlyPublicKey> {
-        self.guard.keys().iter().copied().filter(|key| !self.held.contains_key(key))
+        self.guard.keys().iter().copied().filter(|key| !self.holds(key))
     }
 
     /// Says whether enough have signed.
@@ -102,7 +121,7 @@ impl Gathering {
 
     /// Returns the input's witness once enough have signed. It takes the lowest keys' shares: equal sets give equal bytes.
     pub fn finish(&self) -> Option<Witness> {
-        let held: Vec<_> = self.held.iter().map(|(key, share)| (*key, *share)).collect();
+        let held: Vec<_> = self.held().map(|(key, share)| (*key, *share)).collect();
         self.guard.script_witness(&held)
     }
 }

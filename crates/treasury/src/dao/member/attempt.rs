@@ -135,22 +135,25 @@ impl Attempt {
         }
     }
 
-    /// Takes a share; says whether it is new. A part or holder that is not there is malformed. A share `is_valid` where
-    /// it was verified before.
+    /// Takes a share; says whether it is new. A part or holder that is not there is malformed. A share that is `known` was
+    /// verified before.
     pub(super) fn take(
         &mut self,
         part: Part,
         holder: u16,
         share: Share,
-        is_valid: bool,
+        known: Option<Arc<Share>>,
     ) -> Result<bool, GuardError> {
         let key = self.guard(part).and_then(|guard| guard.keys().get(usize::from(holder)).copied());
         let (Some(key), Some(gathering)) = (key, self.gathering(part)) else {
             return Err(GuardError::Malformed("part of this turn"));
         };
-        match is_valid {
-            true => Ok(gathering.add_verified(key, share)),
-            false => gathering.add(key, share),
+        match known {
+            // More than it takes are verified, but not worth their memory where there are many members.
+            Some(_) if gathering.is_complete() => Ok(false),
+            Some(share) => Ok(gathering.add_verified(holder, share)),
+            None if gathering.is_complete() => gathering.verify(&key, &share).map(|()| false),
+            None => gathering.add(key, share),
         }
     }
 
@@ -173,10 +176,13 @@ impl Attempt {
     pub(super) fn sign(&mut self, keypair: &Keypair, refund: bool) -> Vec<PartShare> {
         let (key, turn) = (keypair.x_only_public_key().0, self.id());
         let mut made = Vec::new();
+        if refund && !self.guard(Part::Node(0)).is_some_and(|guard| guard.has(&key)) {
+            return made;
+        }
         for part in self.parts(refund).into_iter().filter(|part| self.is_by_leaf(*part)).collect::<Vec<_>>() {
             let Some(holder) = self.guard(part).and_then(|guard| place(guard, &key)) else { continue };
             let Some(guard) = self.guard(part).cloned() else { continue };
-            let Some(gathering) = self.gathering(part).filter(|it| !it.held().contains_key(&key)) else {
+            let Some(gathering) = self.gathering(part).filter(|it| !it.holds(&key)) else {
                 continue;
             };
             // The nonce is derived from key and message alone (BIP 340): signing again gives the same bytes.
@@ -236,10 +242,10 @@ impl Attempt {
         if self.safe {
             return self.lacks_joiners().collect();
         }
-        let held = self.refund.first().map(Gathering::held);
+        let first = self.refund.first();
         let lacks = |(_, peer): &(_, &PeerId)| self.lacks_joiners().any(|joiner| joiner == **peer);
         let epoch = self.step.refund.iter().flat_map(|refund| refund.epoch.holders.iter());
-        let absent = epoch.filter(|(key, _)| held.is_some_and(|held| !held.contains_key(*key)));
+        let absent = epoch.filter(|(key, _)| first.is_some_and(|first| !first.holds(key)));
         absent.filter(lacks).map(|(_, peer)| *peer).collect()
     }
 
@@ -283,7 +289,7 @@ impl Attempt {
     pub(super) fn refund_shares(&self) -> Vec<Vec<Held>> {
         let Some(guard) = self.guard(Part::Node(0)) else { return Vec::new() };
         let held = |gathering: &Gathering| {
-            let held = gathering.held().iter().take(guard.threshold());
+            let held = gathering.held().take(guard.threshold());
             let held = held.filter_map(|(key, share)| {
                 Some(Held { holder: place(guard, key)?, share: ByteArray::from(*share.as_bytes()) })
             });
@@ -343,7 +349,7 @@ impl Attempt {
         for part in self.parts(refund) {
             let (Some(guard), Some(gathering)) = (self.guard(part), self.held(part)) else { continue };
             let lacks = guard.threshold().saturating_sub(has.len());
-            let others = gathering.held().iter().filter_map(|(key, share)| Some((place(guard, key)?, share)));
+            let others = gathering.held().filter_map(|(key, share)| Some((place(guard, key)?, share)));
             let others = others.filter(|(holder, _)| !has.contains(&usize::from(*holder))).take(lacks);
             shares.extend(others.map(|(holder, share)| {
                 let share = ByteArray::from(*share.as_bytes());
@@ -363,7 +369,7 @@ impl Attempt {
 
 fn holders(guard: Option<&Guard>, gatherings: &[&Gathering]) -> Vec<u16> {
     let Some(guard) = guard else { return Vec::new() };
-    let signed = |key: &XOnlyPublicKey| gatherings.iter().all(|it| it.held().contains_key(key));
+    let signed = |key: &XOnlyPublicKey| gatherings.iter().all(|it| it.holds(key));
     (0u16..).zip(guard.keys()).filter(|(_, key)| signed(key)).map(|(at, _)| at).collect()
 }
 

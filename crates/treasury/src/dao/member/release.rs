@@ -198,7 +198,7 @@ impl Member {
 fn restore_refund(attempt: &mut Attempt, nodes: Vec<Vec<Held>>) {
     for (at, held) in (0u16..).zip(nodes) {
         for Held { holder, share } in held {
-            let _ = attempt.take(Part::Node(at), holder, Share::from_bytes(*share), false);
+            let _ = attempt.take(Part::Node(at), holder, Share::from_bytes(*share), None);
         }
     }
     attempt.safe = attempt.is_refund_complete();

@@ -2,11 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
-    super::TurnId,
+    super::{TurnId, guard::Share},
     attempt::Attempt,
     message::{Part, PartShare},
 };
@@ -18,7 +18,7 @@ use super::{
 #[derive(Default)]
 pub struct Shared {
     attempts: Mutex<HashMap<TurnId, Attempt>>,
-    shares: Mutex<HashMap<(TurnId, Part, u16), [u8; 64]>>,
+    shares: Mutex<HashMap<(TurnId, Part, u16), Arc<Share>>>,
 }
 
 impl Shared {
@@ -39,13 +39,15 @@ impl Shared {
         lock(&self.attempts).entry(attempt.id()).or_insert_with(|| attempt.clone());
     }
 
-    pub(super) fn knows(&self, share: &PartShare) -> bool {
-        let known = lock(&self.shares).get(&(share.turn, share.part, share.holder)).copied();
-        known.is_some_and(|known| known == *share.share)
+    /// Returns a share that was verified, if it is this one.
+    pub(super) fn share(&self, share: &PartShare) -> Option<Arc<Share>> {
+        let known = lock(&self.shares).get(&(share.turn, share.part, share.holder)).cloned();
+        known.filter(|known| *known.as_bytes() == *share.share)
     }
 
     pub(super) fn keep(&self, share: &PartShare) {
-        lock(&self.shares).insert((share.turn, share.part, share.holder), *share.share);
+        let verified = Arc::new(Share::from_bytes(*share.share));
+        lock(&self.shares).insert((share.turn, share.part, share.holder), verified);
     }
 }
 

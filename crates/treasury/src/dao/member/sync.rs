@@ -102,10 +102,11 @@ impl Member {
             return self.keep_early(from, turn, Message::Share(share));
         };
         let before = attempt.signed().0;
-        let is_valid = self.shared.as_ref().is_some_and(|shared| shared.knows(&share));
-        let taken = attempt.take(share.part, share.holder, Share::from_bytes(*share.share), is_valid);
+        let known = self.shared.as_ref().and_then(|shared| shared.share(&share));
+        let is_new = known.is_none();
+        let taken = attempt.take(share.part, share.holder, Share::from_bytes(*share.share), known);
         let (signed, needed) = attempt.signed();
-        if let Some(shared) = self.shared.as_ref().filter(|_| taken.is_ok() && !is_valid) {
+        if let Some(shared) = self.shared.as_ref().filter(|_| taken.is_ok() && is_new) {
             shared.keep(&share);
         }
         match taken {

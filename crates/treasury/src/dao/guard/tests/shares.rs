@@ -75,7 +75,7 @@ fn a_bad_share_has_an_author_and_never_enters() {
         let stranger = keypair(77);
         assert_eq!(guard.sign(gathering.message(), &stranger, &AUX).unwrap_err().code(), "guard_not_holder");
         assert_eq!(gathering.add(key(&stranger), good), Err(GuardError::NotHolder(key(&stranger))));
-        assert!(gathering.held().is_empty());
+        assert_eq!(gathering.held().len(), 0);
 
         // Twice is once, and nothing counts twice.
         assert_eq!(gathering.add(author, good), Ok(true));
