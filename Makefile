@@ -7,7 +7,7 @@ FUZZING := -max_total_time=60 -timeout=20 -rss_limit_mb=2048 -len_control=0
 
 export MUSICDAO_SETUP
 
-.PHONY: help run app build package check-android test regtest bench bench-app fuzz fmt lint advisories
+.PHONY: help run app build package check-android test regtest bench bench-app scaling fuzz fmt lint advisories
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -49,6 +49,9 @@ bench-app: build app ## measure how fast the app starts, answers and scrolls
 	@xtask/setup.sh test
 	@cargo build --release --package node --example fill
 	@APP=$(CURDIR)/$(APP) $(MUSICDAO) bench app
+
+scaling: build ## measure how a DAO scales to 10,000 members, into docs/scaling
+	@$(MUSICDAO) emulate --all --seed 1 --report docs/scaling
 
 fuzz: ## fuzz every parser for a minute
 	@xtask/setup.sh build

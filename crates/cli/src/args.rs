@@ -8,11 +8,13 @@ use node::domain::{Network, SlotId};
 
 use crate::id::{ArtistText, IdText, TrackText};
 
+mod emulate;
 mod listening;
 mod money;
 mod running;
 mod wallet;
 
+pub(crate) use emulate::EmulateArgs;
 pub(crate) use listening::{
     DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs, Switch,
 };
@@ -270,6 +272,11 @@ pub(crate) enum Command {
     },
     /// Measures, and tells each figure with how it was taken and what it has to beat
     Bench(BenchArgs),
+    /// Runs a DAO of many members in this process, over a simulated network, and reports what it costs
+    #[command(after_help = "Examples:\n  musicdao emulate --members 20 --seed 7 --report scaling\n  \
+                            musicdao emulate --members 100 --construction musig2 --churn 0.1 --partition 0.3:60 \
+                            --report scaling\n  musicdao emulate --all --report scaling")]
+    Emulate(EmulateArgs),
     /// Prints completions for a shell
     #[command(
         after_help = "Example:\n  musicdao completions bash > ~/.local/share/bash-completion/completions/musicdao"

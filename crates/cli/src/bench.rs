@@ -178,7 +178,8 @@ fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
     sorted.get(rank - 1).copied()
 }
 
-fn machine() -> String {
+/// Returns what it was measured on.
+pub(crate) fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or(UNKNOWN, |(_, model)| model.trim());
@@ -187,7 +188,7 @@ fn machine() -> String {
 }
 
 /// Returns the commit that `make build` built, whatever folder the program runs in.
-fn commit() -> String {
+pub(crate) fn commit() -> String {
     option_env!("MUSICDAO_COMMIT").unwrap_or(UNKNOWN).to_owned()
 }
 

@@ -108,6 +108,7 @@ impl Context<'_> {
             | Command::Config(_)
             | Command::Doctor { .. }
             | Command::Bench(_)
+            | Command::Emulate(_)
             | Command::Completions { .. }
             | Command::Man { .. } => unreachable!("these do without a node, or with one of their own"),
         }

@@ -157,3 +157,30 @@ fn a_reader_that_leaves_is_no_error() {
     assert_eq!(words, "");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_dao_is_emulated_alike_by_the_same_seed_and_reported() {
+    let data = tempfile::tempdir().unwrap();
+    let report = data.path().join("report");
+    let emulate = |more: &[&str]| {
+        let args = ["--json", "emulate", "--members", "4", "--seed", "9", "--joins", "1", "--payments", "1"];
+        answer(&musicdao(data.path(), &[&args[..], more].concat()))
+    };
+    let (first, again) = (emulate(&["--report", report.to_str().unwrap()]), emulate(&[]));
+    assert_eq!(first["trace_hash"], again["trace_hash"]);
+    assert_eq!((&first["members"], &first["construction"]), (&json!(4), &json!("multi_a")));
+    assert_eq!(first["failures"], 0);
+    for key in ["join_ms_p50", "join_ms_p95", "bytes_per_join", "propose_to_signed_ms", "vbytes"] {
+        assert!(first[key].as_u64().unwrap() > 0, "{key}: {first}");
+    }
+    assert!(fs::read_to_string(report.join("report.html")).unwrap().contains("<svg"));
+    let table = fs::read_to_string(report.join("results.csv")).unwrap();
+    assert!(table.contains(first["trace_hash"].as_str().unwrap()));
+
+    let many = answer(&musicdao(
+        data.path(),
+        &["--json", "emulate", "--members", "21", "--construction", "sortedmulti"],
+    ));
+    assert_eq!((&many["join_ms_p50"], &many["trace_hash"]), (&Value::Null, &Value::Null));
+    assert!(many["reason"].as_str().unwrap().contains("20 keys"));
+}

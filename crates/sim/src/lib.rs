@@ -5,6 +5,7 @@
 //! the same [`Swarm::trace`].
 #![warn(missing_docs)]
 
+pub mod dao;
 mod disk;
 mod report;
 mod swarm;
