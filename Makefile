@@ -7,7 +7,7 @@ FUZZING := -max_total_time=60 -timeout=20 -rss_limit_mb=2048 -len_control=0
 
 export MUSICDAO_SETUP
 
-.PHONY: help run app build package check-android test regtest bench bench-app scaling fuzz fmt lint advisories
+.PHONY: help run app build package check-android test regtest workshop bench bench-app scaling fuzz fmt lint advisories
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -40,6 +40,12 @@ test: ## check everything
 regtest: ## run a Bitcoin of one's own, to try every money screen without owning a coin
 	@xtask/setup.sh build
 	@cargo xtask regtest
+
+workshop: ## play a workshop: ten people found a DAO, invest, are paid back, leave, on a Bitcoin of their own
+	@xtask/setup.sh build
+	@cargo xtask bitcoind >/dev/null
+	@cargo build --package cli
+	@cargo run --quiet --package tests --example workshop
 
 bench: build ## measure what docs/benchmarks.md reports
 	@cargo build --release --manifest-path benches/Cargo.toml

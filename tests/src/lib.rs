@@ -12,6 +12,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod dao;
 pub mod money;
 
 /// Longest wait for anything: long enough for a busy machine, short enough to end a test that hangs.

@@ -93,10 +93,10 @@ fn limit(line: &str) -> Option<Vec<&str>> {
     (cells.len() >= 4 && cells[2].starts_with("crates/")).then(|| cells[..3].to_vec())
 }
 
-/// Every line of the guide's shell blocks that calls the program.
+/// Every line of the shell blocks of the guide and the workshop that calls the program.
 fn typed() -> Vec<Typed> {
     let pages = fs::read_dir(root().join("docs/guide")).unwrap().map(|entry| entry.unwrap().path());
-    pages.flat_map(|page| commands(&page)).collect()
+    pages.chain([root().join("docs/workshop.md")]).flat_map(|page| commands(&page)).collect()
 }
 
 fn commands(page: &Path) -> Vec<Typed> {
@@ -116,10 +116,16 @@ fn named(command: &Typed) -> Vec<&str> {
     let name = words.next().unwrap();
     let nested = [
         "player", "library", "playlist", "tag", "hide", "profile", "block", "config", "identity", "wallet",
-        "chain",
+        "chain", "dao", "offer",
     ];
     let own = words.next_if(|_| nested.contains(&name));
-    [Some(name), own].into_iter().flatten().collect()
+    // What is proposed is a command of its own, behind the DAO's name.
+    let proposed = own.filter(|own| *own == "propose").and_then(|_| {
+        let kinds = ["invest", "pay", "set", "admit", "remove", "refresh", "dissolve"];
+        words.find(|word| kinds.contains(word))
+    });
+    let place = proposed.map(|_| "DAO");
+    [Some(name), own, place, proposed].into_iter().flatten().collect()
 }
 
 fn unhex(digits: &str) -> Vec<u8> {

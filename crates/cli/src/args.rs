@@ -8,12 +8,14 @@ use node::domain::{Network, SlotId};
 
 use crate::id::{ArtistText, IdText, TrackText};
 
+mod dao;
 mod emulate;
 mod listening;
 mod money;
 mod running;
 mod wallet;
 
+pub(crate) use dao::{CharterArgs, DaoAction, IntentAction, JoinArgs, ParameterText, ProposalArgs};
 pub(crate) use emulate::EmulateArgs;
 pub(crate) use listening::{
     DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs, Switch,
@@ -205,6 +207,9 @@ pub(crate) enum Command {
         #[arg(value_name = "ARTIST")]
         artist: IdText,
     },
+    /// Shares one treasury with others: found, join, propose, vote, leave
+    #[command(subcommand)]
+    Dao(DaoAction),
     /// Tells of the Bitcoin network
     #[command(subcommand)]
     Chain(ChainAction),

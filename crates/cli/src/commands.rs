@@ -22,6 +22,7 @@ use crate::{
     session::{Answer, RELEASE_UNKNOWN, Session},
 };
 
+mod dao;
 mod listening;
 mod money;
 mod running;
@@ -102,6 +103,7 @@ impl Context<'_> {
             Command::Refund(args) => self.refund(args).await,
             Command::Income => self.income().await,
             Command::Audit { artist } => self.audit(&artist).await,
+            Command::Dao(action) => self.dao(action).await,
             Command::Chain(action) => self.chain(action).await,
             Command::Daemon(_)
             | Command::Stop

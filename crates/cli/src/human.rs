@@ -21,6 +21,7 @@ use crate::{
     },
 };
 
+pub(crate) mod dao;
 mod money;
 mod wallet;
 

@@ -9,6 +9,9 @@ const MIN_DIGITS: usize = 8;
 /// Digits of a whole id.
 const WHOLE_DIGITS: usize = 64;
 
+/// How a link begins.
+const LINK: &str = "musicdao:";
+
 /// A whole id or its beginning: 8 to 64 hexadecimal digits, lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IdText(String);
@@ -25,6 +28,14 @@ pub(crate) struct TrackText {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ArtistText {
     Id(IdText),
+    Name(String),
+}
+
+/// A DAO by an id or the beginning of one, by a link to it, else by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DaoText {
+    Id(IdText),
+    Link(String),
     Name(String),
 }
 
@@ -115,6 +126,19 @@ impl FromStr for ArtistText {
     }
 }
 
+impl FromStr for DaoText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(id) => Ok(Self::Id(id)),
+            Err(_) if text.trim().is_empty() => Err("a DAO is named by an id, a link or a name".to_owned()),
+            Err(_) if text.starts_with(LINK) => Ok(Self::Link(text.to_owned())),
+            Err(_) => Ok(Self::Name(text.trim().to_owned())),
+        }
+    }
+}
+
 impl FromStr for PlaylistText {
     type Err = String;
 
@@ -160,12 +184,16 @@ mod tests {
     }
 
     #[test]
-    fn artists_and_playlists_have_names_too() {
+    fn artists_daos_and_playlists_have_names_too() {
+        assert_eq!("abcdef01".parse(), Ok(DaoText::Id(id("abcdef01"))));
+        assert_eq!("Our fund".parse(), Ok(DaoText::Name("Our fund".into())));
+        assert_eq!("musicdao:abc".parse(), Ok(DaoText::Link("musicdao:abc".into())));
         assert_eq!("abcdef01".parse(), Ok(ArtistText::Id(id("abcdef01"))));
         assert_eq!(" Ada L. ".parse(), Ok(ArtistText::Name("Ada L.".into())));
         assert_eq!("12".parse(), Ok(PlaylistText::Number(12)));
         assert_eq!("Sunday 12".parse(), Ok(PlaylistText::Title("Sunday 12".into())));
         assert!(" ".parse::<ArtistText>().is_err() && "".parse::<PlaylistText>().is_err());
+        assert!(" ".parse::<DaoText>().is_err());
     }
 
     #[test]

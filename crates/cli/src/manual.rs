@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All commands, in the order and under the headings in which they are listed.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Listen", &["search", "releases", "show", "play", "download", "downloads", "lyrics", "player"]),
     ("Keep", &["library", "playlist", "like", "unlike", "follow", "tag", "hide"]),
     ("Publish", &["profile", "publish", "withdraw", "seed"]),
@@ -23,6 +23,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "income", "audit",
         ],
     ),
+    ("Share a treasury", &["dao"]),
     ("Connect", &["daemon", "stop", "invite", "share", "open", "join", "peers", "report", "block"]),
     ("Look after it", &["status", "stats", "config", "identity", "doctor", "bench", "completions", "man"]),
 ];
@@ -117,8 +118,10 @@ fn leaves(command: Option<&Command>) -> Vec<(String, String)> {
     if !command.has_subcommands() {
         return vec![leaf(command)];
     }
-    let prefixed = |(usage, about)| (format!("{} {usage}", command.get_name()), about);
-    command.get_subcommands().map(leaf).map(prefixed).collect()
+    let arguments = command.get_positionals().map(argument);
+    let name = [command.get_name().to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ");
+    let own = command.get_subcommands().flat_map(|command| leaves(Some(command)));
+    own.map(|(usage, about)| (format!("{name} {usage}"), about)).collect()
 }
 
 fn leaf(command: &Command) -> (String, String) {

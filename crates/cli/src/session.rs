@@ -38,11 +38,11 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub(crate) struct Session {
     api: Arc<dyn Api>,
     embedded: Option<Embedded>,
+    deadline: Instant,
 }
 
 struct Embedded {
     node: Arc<NodeHandle>,
-    deadline: Instant,
     output: Output,
     told: AtomicBool,
     _logs: Logs,
@@ -79,6 +79,18 @@ answers! {
     Wallet(WalletStatus), NewWallet(NewWallet), Drill(Drill), Receive(Receive), PayTo(PayTo), Sent(Sent),
     WalletHistory(WalletHistory), File(TextFile), Coins(Coins), Labels(Labels), Chain(ChainStatus), Backup(Backup),
     Words(Words),
+    DaoCreated(DaoCreated), Daos(Daos), DaoMembership(DaoMembership), DaoStarted(DaoStarted),
+    DaoProposal(DaoProposal), DaoProposals(DaoProposals), DaoRefunds(DaoRefunds), DaoRecovered(DaoRecovered),
+    DaoAudit(DaoAudit),
+}
+
+impl Answer for api::Dao {
+    fn take(response: Response) -> Option<Self> {
+        match response {
+            Response::Dao(dao) => Some(*dao),
+            _ => None,
+        }
+    }
 }
 
 impl Session {
@@ -99,7 +111,7 @@ impl Session {
                 if logs.is_none() {
                     logs::start_stderr(verbose);
                 }
-                return Ok(Self { api: Arc::new(daemon), embedded: None });
+                return Ok(Self { api: Arc::new(daemon), embedded: None, deadline });
             }
             if logs.is_none() {
                 logs = Some(Logs::start(data, verbose)?);
@@ -109,8 +121,8 @@ impl Session {
                 Ok(node) => {
                     let _logs = logs.take().expect("started above");
                     let told = AtomicBool::new(false);
-                    let embedded = Embedded { node: node.clone(), deadline, output, told, _logs };
-                    return Ok(Self { api: node, embedded: Some(embedded) });
+                    let embedded = Embedded { node: node.clone(), output, told, _logs };
+                    return Ok(Self { api: node, embedded: Some(embedded), deadline });
                 }
                 Err(error) if error.code == ALREADY_RUNNING && Instant::now() < deadline => {
                     sleep(BUSY_INTERVAL).await;
@@ -130,7 +142,7 @@ impl Session {
             let message = "no daemon runs on this data folder; start one with `musicdao daemon`";
             ApiError::new("daemon_absent", message)
         })?;
-        Ok(Self { api: Arc::new(daemon), embedded: None })
+        Ok(Self { api: Arc::new(daemon), embedded: None, deadline: Instant::now() })
     }
 
     /// Says whether the node ends with this command.
@@ -140,7 +152,7 @@ impl Session {
 
     /// Returns how much longer the network may be waited for; a daemon is not waited for.
     pub(crate) fn left(&self) -> Option<Duration> {
-        self.embedded.as_ref().map(|embedded| embedded.deadline.saturating_duration_since(Instant::now()))
+        self.is_embedded().then(|| self.deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Asks.
@@ -165,15 +177,31 @@ impl Session {
         request: Request,
         enough: impl Fn(&Result<T, ApiError>) -> bool,
     ) -> Result<T, ApiError> {
+        match self.is_embedded() {
+            true => self.ask_in_time(request, enough).await,
+            false => self.ask(request).await,
+        }
+    }
+
+    /// Asks, of a daemon, too, again as things arrive, until the answer is enough or time is up.
+    ///
+    /// # Errors
+    /// What the node says last.
+    pub(crate) async fn ask_in_time<T: Answer>(
+        &self,
+        request: Request,
+        enough: impl Fn(&Result<T, ApiError>) -> bool,
+    ) -> Result<T, ApiError> {
         let mut events = self.events().await?;
         loop {
             let answer = self.ask(request.clone()).await;
-            let Some(embedded) = &self.embedded else { return answer };
             if enough(&answer) {
                 return answer;
             }
-            embedded.tell_waiting();
-            if !arrival(&mut events, embedded.deadline).await {
+            if let Some(embedded) = &self.embedded {
+                embedded.tell_waiting(self.deadline);
+            }
+            if !arrival(&mut events, self.deadline).await {
                 return answer;
             }
         }
@@ -198,8 +226,8 @@ impl Session {
 
 impl Embedded {
     /// Says once why nothing happens.
-    fn tell_waiting(&self) {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+    fn tell_waiting(&self, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now());
         if left >= WORTH_TELLING && !self.told.swap(true, Ordering::Relaxed) {
             let left = left.as_secs_f32().round();
             self.output.note(&format!(

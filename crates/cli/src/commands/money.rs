@@ -4,8 +4,8 @@ use std::io::{BufRead, Write};
 
 use node::{
     api::{
-        ApiError, Audit, Done, Income, Invested, MoneyCommand, Notes, Offer, Offers, PaidOut, Pay, Payments,
-        Request, Reward, Split, Tipped, WalletCommand, WalletHistory, WalletTransaction,
+        ApiError, Audit, Caution, Done, Income, Invested, MoneyCommand, Notes, Offer, Offers, PaidOut, Pay,
+        Payments, Request, Reward, Split, Tipped, WalletCommand, WalletHistory, WalletTransaction,
     },
     domain::{PeerId, ReleaseId, SlotId},
 };
@@ -37,9 +37,9 @@ impl Context<'_> {
                     now,
                     pay,
                 };
-                self.paid(&pay, tip).await?
+                self.paid(&pay, |pay| Request::Money(tip(pay))).await?
             }
-            _ => self.paid(&pay, |pay| MoneyCommand::SendTips { pay }).await?,
+            _ => self.paid(&pay, |pay| Request::Money(MoneyCommand::SendTips { pay })).await?,
         };
         self.until_sent(tipped.txid.as_deref()).await?;
         self.output.say(&tipped)
@@ -94,31 +94,13 @@ impl Context<'_> {
         let invest = |pay| MoneyCommand::Invest { offer, amount_sat: amount.0, pay };
         if !yes && !pay.dry_run && self.may_prompt() {
             let trial: Invested = self.ask_money(invest(Pay { dry_run: true, ..terms(&pay)? })).await?;
-            self.consent(&trial)?;
+            let question =
+                format!("Invest {} sat and {} sat for the network?", trial.principal_sat, trial.fee_sat);
+            consent(&trial.warnings, &question)?;
         }
-        let invested: Invested = self.paid(&pay, invest).await?;
+        let invested: Invested = self.paid(&pay, |pay| Request::Money(invest(pay))).await?;
         self.until_sent(invested.txid.as_deref()).await?;
         self.output.say(&invested)
-    }
-
-    /// Says the risk before anything is paid, and goes on only with a yes.
-    fn consent(&self, trial: &Invested) -> Result<(), Failure> {
-        let mut error = anstream::stderr().lock();
-        for warning in &trial.warnings {
-            writeln!(error, "{warning}")?;
-        }
-        write!(
-            error,
-            "Invest {} sat and {} sat for the network? [y/N] ",
-            trial.principal_sat, trial.fee_sat
-        )?;
-        error.flush()?;
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer)?;
-        match answer.trim() {
-            "y" | "Y" | "yes" => Ok(()),
-            _ => Err(ApiError::new("not_confirmed", "nothing was paid").into()),
-        }
     }
 
     pub(super) async fn notes(&self) -> Result<(), Failure> {
@@ -134,7 +116,7 @@ impl Context<'_> {
         let rewards: Vec<Reward> = fans.iter().map(reward).collect();
         let amount_sat = amount.map(|amount| amount.0);
         let payout = |pay| MoneyCommand::Payout { offer, amount_sat, rewards: rewards.clone(), pay };
-        let paid: PaidOut = self.paid(&pay, payout).await?;
+        let paid: PaidOut = self.paid(&pay, |pay| Request::Money(payout(pay))).await?;
         self.until_sent(paid.txid.as_deref()).await?;
         self.output.say(&paid)
     }
@@ -142,7 +124,8 @@ impl Context<'_> {
     pub(super) async fn refund(&self, args: RefundArgs) -> Result<(), Failure> {
         let RefundArgs { note, pay } = args;
         self.caught_up().await?;
-        let paid: PaidOut = self.paid(&pay, |pay| MoneyCommand::Refund { note, pay }).await?;
+        let refund = |pay| Request::Money(MoneyCommand::Refund { note, pay });
+        let paid: PaidOut = self.paid(&pay, refund).await?;
         self.until_sent(paid.txid.as_deref()).await?;
         self.output.say(&paid)
     }
@@ -171,7 +154,7 @@ impl Context<'_> {
         Ok((Some(self.artist_id(payee).await?), None))
     }
 
-    async fn offer_id(&self, id: &IdText) -> Result<SlotId, Failure> {
+    pub(super) async fn offer_id(&self, id: &IdText) -> Result<SlotId, Failure> {
         if let Some(offer) = id.whole() {
             return Ok(offer);
         }
@@ -180,16 +163,16 @@ impl Context<'_> {
     }
 
     /// Asks for what has to be signed: with the passphrase of the file, else without, else with one that is typed.
-    async fn paid<T: Answer>(
+    pub(super) async fn paid<T: Answer>(
         &self,
         args: &PayArgs,
-        command: impl Fn(Pay) -> MoneyCommand,
+        request: impl Fn(Pay) -> Request,
     ) -> Result<T, Failure> {
         let pay = terms(args)?;
-        match self.session.ask(Request::Money(command(pay.clone()))).await {
+        match self.session.ask(request(pay.clone())).await {
             Err(error) if error.code == WALLET_LOCKED && self.may_prompt() => {
                 let typed = rpassword::prompt_password("Passphrase of the wallet: ")?;
-                self.ask_money(command(Pay { passphrase: Some(typed), ..pay })).await
+                self.ask(request(Pay { passphrase: Some(typed), ..pay })).await
             }
             answer => Ok(answer?),
         }
@@ -216,7 +199,23 @@ impl Context<'_> {
     }
 }
 
-fn terms(args: &PayArgs) -> Result<Pay, ApiError> {
+/// Says what to think of before anything is paid, and goes on only with a yes.
+pub(super) fn consent(warnings: &[Caution], question: &str) -> Result<(), Failure> {
+    let mut error = anstream::stderr().lock();
+    for warning in warnings {
+        writeln!(error, "{warning}")?;
+    }
+    write!(error, "{question} [y/N] ")?;
+    error.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(ApiError::new("not_confirmed", "nothing was paid").into()),
+    }
+}
+
+pub(super) fn terms(args: &PayArgs) -> Result<Pay, ApiError> {
     let passphrase = args.passphrase.passphrase_file.as_deref().map(read_passphrase).transpose()?;
     Ok(Pay { fee: args.fee.fee(), dry_run: args.dry_run, passphrase, key: args.key.clone() })
 }

@@ -278,7 +278,7 @@ impl Context<'_> {
         !self.output.json && io::stdin().is_terminal()
     }
 
-    fn remind_of_daemon(&self, why: &str) {
+    pub(super) fn remind_of_daemon(&self, why: &str) {
         if self.session.is_embedded() {
             self.output.note(&format!("{why} this node runs: `{} daemon`", self.caller));
         }
