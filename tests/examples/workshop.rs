@@ -92,7 +92,7 @@ impl Workshop {
         let founders: Vec<&Daemon> = self.people[..FOUNDERS].iter().collect();
         let turns = dao::found(&self.bitcoind, &founders, &self.dao);
         self.tell(&turns);
-        self.check(FOUNDERS);
+        self.check(&self.everybody(FOUNDERS));
     }
 
     fn let_everybody_in(&self) {
@@ -113,7 +113,7 @@ impl Workshop {
             println!("  {} and {} have met them and vouch for them", NAMES[0], NAMES[1]);
             let have_keys = |shown: &Value| joiners.iter().all(|it| dao::has_key(shown, it.id()));
             self.tell(&dao::settle(&self.bitcoind, &everybody, &self.dao, "keys", have_keys));
-            self.check(batch.end);
+            self.check(&everybody);
         }
     }
 
@@ -150,7 +150,7 @@ impl Workshop {
         };
         self.tell(&dao::settle(&self.bitcoind, &everybody, &self.dao, "investments", are_paid));
         self.tell_proposals();
-        self.check(NAMES.len());
+        self.check(&everybody);
         taken.into_iter().map(|artist| (ARTISTS[artist], offers[artist].clone())).collect()
     }
 
@@ -168,7 +168,7 @@ impl Workshop {
         let least = before + offers.len() as u64 * PAID_BACK * 9 / 10;
         let are_credited = |shown: &Value| number(shown, "claims_sum_sat") > least;
         self.tell(&dao::settle(&self.bitcoind, &everybody, &self.dao, "what comes back", are_credited));
-        self.check(NAMES.len());
+        self.check(&everybody);
     }
 
     fn leave(&self) {
@@ -183,7 +183,7 @@ impl Workshop {
         until_synced(leaver, &self.bitcoind);
         let got = balance(leaver).0 - before;
         println!("  a claim of {claim} sat, {got} sat received, {} sat for the way out", claim - got);
-        self.check(NAMES.len());
+        self.check(&without(&everybody, leaver.id()));
     }
 
     /// One node ends, and the others go on without it; returns what its wallet had.
@@ -192,9 +192,8 @@ impl Workshop {
         let silent = self.people.remove(SILENT);
         let (id, had) = (silent.id().to_owned(), balance(&silent).0);
         silent.stop();
-        let everybody: Vec<&Daemon> = self.people.iter().collect();
-        let voters: Vec<&Daemon> =
-            self.people.iter().filter(|it| it.id() != self.people[LEAVER].id()).collect();
+        let leaver = self.people[LEAVER].id().to_owned();
+        let voters = without(&self.everybody(self.people.len()), &leaver);
         let (room, rent) = (nobody(1).to_string(), ROOM.to_string());
         let proposal = dao::propose(voters[0], &self.dao, "The room", &["pay", &room, &rent]);
         dao::vote(&voters, &self.dao, &proposal, "yes");
@@ -202,8 +201,8 @@ impl Workshop {
             let proposals = list(&voters[0].run(&["dao", "proposals", &self.dao]), "proposals");
             proposals.iter().any(|one| one["proposal_id"] == proposal && one["state"] == "confirmed")
         };
-        self.tell(&dao::settle(&self.bitcoind, &everybody, &self.dao, "the room", is_paid));
-        self.check(self.people.len());
+        self.tell(&dao::settle(&self.bitcoind, &voters, &self.dao, "the room", is_paid));
+        self.check(&voters);
         (id, had)
     }
 
@@ -274,11 +273,15 @@ impl Workshop {
         dao::until_proposal(&self.people[0], &self.dao, proposal, state, |one| one["state"] == state)
     }
 
-    /// Checks everybody's accounts against the chain.
-    fn check(&self, count: usize) {
-        let treasury = dao::balanced(&self.bitcoind, &self.everybody(count), &self.dao);
-        println!("  {count} nodes agree: {treasury} sat in the treasury, and every claim covered");
+    /// Checks the members' accounts against the chain.
+    fn check(&self, members: &[&Daemon]) {
+        let treasury = dao::balanced(&self.bitcoind, members, &self.dao);
+        println!("  {} nodes agree: {treasury} sat in the treasury, and every claim covered", members.len());
     }
+}
+
+fn without<'a>(people: &[&'a Daemon], id: &str) -> Vec<&'a Daemon> {
+    people.iter().copied().filter(|person| person.id() != id).collect()
 }
 
 fn claim(shown: &Value, id: &str) -> u64 {

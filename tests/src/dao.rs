@@ -1,21 +1,15 @@
 //! DAOs of several daemons, on a real Bitcoin chain of their own.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::thread;
 
 use chain::testenv::Bitcoind;
 use domain::bitcoin::Amount;
 use serde_json::{Value, json};
 
 use crate::{
-    Daemon, PATIENCE,
+    Daemon,
     money::{list, number, sum, text, until_synced, waiting},
 };
-
-/// How often a busy chain is looked at again.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// A transaction of the treasury that has its block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,17 +99,12 @@ pub fn settle(
     is_so: impl Fn(&Value) -> bool,
 ) -> Vec<Turn> {
     let before = daemons.iter().flat_map(|daemon| turns(&show(daemon, dao))).map(|turn| turn.number).max();
-    let mut began = Instant::now();
     let so_for_all = || daemons.iter().all(|daemon| is_so(&show(daemon, dao)));
     while !so_for_all() {
-        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}: {}", show(daemons[0], dao));
-        match waiting(bitcoind) {
-            0 => thread::sleep(LOOK),
-            _ => {
-                bitcoind.mine(1);
-                daemons.iter().for_each(|daemon| until_synced(daemon, bitcoind));
-                began = Instant::now();
-            }
+        daemons[0].until(what, |_| (waiting(bitcoind) > 0 || so_for_all()).then_some(()));
+        if waiting(bitcoind) > 0 {
+            bitcoind.mine(1);
+            daemons.iter().for_each(|daemon| until_synced(daemon, bitcoind));
         }
     }
     let made = turns(&show(daemons[0], dao));

@@ -311,6 +311,7 @@ impl Human for Opened {
         let mut text = match (self.kind.as_str(), self.known) {
             ("joined", _) => "Joined.\n".to_owned(),
             ("release", true) => format!("It is here: `musicdao show {}`\n", self.id),
+            ("dao", true) => format!("It is here: `musicdao dao show {}`\n", self.id),
             (_, true) => format!("They are known here: `musicdao releases --artist {}`\n", self.id),
             (kind, false) => format!("The {kind} {} has not arrived yet.\n", short(&self.id)),
         };
