@@ -159,6 +159,7 @@ impl Workshop {
         let everybody = self.everybody(NAMES.len());
         let before = number(&dao::show(everybody[0], &self.dao), "claims_sum_sat");
         for (artist, offer) in offers {
+            dao::until_raised(&self.people[*artist], offer, INVESTED);
             let amount = PAID_BACK.to_string();
             let paid = self.people[*artist].run(&["payout", offer, "--amount", &amount]);
             let txid = text(&paid, "txid");

@@ -138,6 +138,13 @@ pub fn vote(daemons: &[&Daemon], dao: &str, proposal: &str, choice: &str) {
     together(daemons, &["dao", "vote", dao, proposal, choice]);
 }
 
+/// Waits until an artist knows of so much that was invested in an offer.
+pub fn until_raised(artist: &Daemon, offer: &str, sat: u64) {
+    artist.until("the investment", |artist| {
+        (number(&artist.run(&["offer", "show", offer]), "raised_sat") == sat).then_some(())
+    });
+}
+
 /// Checks that everybody's accounts sum to the coin that is on the chain, and returns its value.
 pub fn balanced(bitcoind: &Bitcoind, daemons: &[&Daemon], dao: &str) -> u64 {
     let values = daemons.iter().map(|daemon| {
