@@ -136,12 +136,9 @@ fn own(member: &Member, me: &PeerId, wishes: bool) -> DaoState {
 /// Those who asked to be let in and are not, with what they pay in.
 fn registered(member: &Member) -> BTreeMap<PeerId, u64> {
     let state = member.state();
-    let past = |join| {
-        let joins = member.evidence().leaves.iter();
-        joins.clone().any(|(_, left)| left == join)
-    };
+    let past = |join: &kinds::JoinId| member.evidence().leaves.iter().any(|(_, left)| left == join);
     let waiting = member.evidence().joins.iter().filter(|(id, (author, join))| {
-        state.member(author).is_none() && !past(*id) && {
+        state.member(author).is_none() && !past(id) && {
             let gone = |input: &kinds::JoinInput| member.is_spent_in_block(&input.outpoint);
             !join.inputs.iter().any(gone)
         }
