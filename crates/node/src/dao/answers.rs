@@ -34,12 +34,14 @@ pub(super) async fn answer(node: &Arc<Inner>, command: DaoCommand) -> Result<Res
     Ok(match command {
         C::Create(charter) => create(node, charter).await?.into(),
         C::List => show::list(node).await?.into(),
-        C::Show { dao } => Box::new(show::show(node, &opened(node, &dao).await?).await?).into(),
+        C::Show { dao } => Box::new(show::show(node, opened(node, &dao).await?.as_ref()).await?).into(),
         C::Join { dao, deposit_sat, pay } => {
-            join::join(node, &opened(node, &dao).await?, deposit_sat, pay).await?.into()
+            join::join(node, opened(node, &dao).await?.as_ref(), deposit_sat, pay).await?.into()
         }
-        C::Start { dao, passphrase } => start(node, &opened(node, &dao).await?, passphrase).await?.into(),
-        C::Vouch { dao, peer } => vouch(node, &opened(node, &dao).await?, peer).await?.into(),
+        C::Start { dao, passphrase } => {
+            start(node, opened(node, &dao).await?.as_ref(), passphrase).await?.into()
+        }
+        C::Vouch { dao, peer } => vouch(node, opened(node, &dao).await?.as_ref(), peer).await?.into(),
         C::Leave { dao } => {
             let running = opened(node, &dao).await?;
             join::leave(node, &running).await?;
@@ -49,18 +51,26 @@ pub(super) async fn answer(node: &Arc<Inner>, command: DaoCommand) -> Result<Res
             let running = opened(node, &dao).await?;
             propose::propose(node, &running, title, words, intent, expiry_blocks).await?.into()
         }
-        C::Proposals { dao } => proposals::list(node, &opened(node, &dao).await?).await?.into(),
+        C::Proposals { dao } => proposals::list(node, opened(node, &dao).await?.as_ref()).await?.into(),
         C::Vote { dao, proposal, choice } => {
-            proposals::vote(node, &opened(node, &dao).await?, proposal, choice).await?.into()
+            proposals::vote(node, opened(node, &dao).await?.as_ref(), proposal, choice).await?.into()
         }
         C::Delegate { dao, to } => {
             let running = opened(node, &dao).await?;
             delegate(node, &running, to).await?;
             Box::new(show::show(node, &running).await?).into()
         }
-        C::Refunds { dao } => show::refunds(node, &opened(node, &dao).await?.driven().await)?.into(),
-        C::Recover { dao } => recover(node, &opened(node, &dao).await?).await?.into(),
-        C::Audit { dao } => show::audit(&opened(node, &dao).await?.driven().await).into(),
+        C::Refunds { dao } => {
+            let running = opened(node, &dao).await?;
+            let driven = running.driven().await;
+            show::refunds(node, &driven)?.into()
+        }
+        C::Recover { dao } => recover(node, opened(node, &dao).await?.as_ref()).await?.into(),
+        C::Audit { dao } => {
+            let running = opened(node, &dao).await?;
+            let driven = running.driven().await;
+            show::audit(&driven).into()
+        }
     })
 }
 
@@ -176,7 +186,7 @@ async fn vouch(
         if peer == me {
             return Err(ApiError::new("dao_vouch_self", "nobody vouches for themselves: ask another member"));
         }
-        if !state.member(&me).is_some_and(|member| member.counted.is_some()) {
+        if state.member(&me).is_none_or(|member| member.counted.is_none()) {
             let message = "only members who are counted themselves vouch for others";
             return Err(ApiError::new("dao_not_counted", message));
         }
