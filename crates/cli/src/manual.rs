@@ -25,7 +25,10 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ),
     ("Share a treasury", &["dao"]),
     ("Connect", &["daemon", "stop", "invite", "share", "open", "join", "peers", "report", "block"]),
-    ("Look after it", &["status", "stats", "config", "identity", "doctor", "bench", "completions", "man"]),
+    (
+        "Look after it",
+        &["status", "stats", "config", "identity", "doctor", "bench", "emulate", "completions", "man"],
+    ),
 ];
 
 /// Usages up to this many characters have what they do in one column; a longer one is followed by it.
