@@ -288,6 +288,10 @@ impl Follower {
                 _ = look.tick() => if self.stalls(&life) { break End::Lost },
             }
         };
+        // What the client said at last explains its end.
+        while let Ok(warning) = life.session.warnings.try_recv() {
+            self.heed(&warning, &mut life);
+        }
         self.end_of(&life);
         (end, life.useful)
     }
