@@ -466,7 +466,8 @@ async fn a_chain_that_began_anew_is_learnt_anew() {
     watched.until_synced(node.tip()).await;
 
     let other = Bitcoind::start();
-    other.mine(10);
+    // To somebody else: blocks of one second that pay the same are the same.
+    other.mine_to(10, &nobody(7));
     watched.config.peers = vec![other.peer()];
     let mut watched = watched.again().await;
     watched.chain.watch(vec![script(1)], Since::Height(0)).await.unwrap();
