@@ -47,15 +47,7 @@ pub(super) async fn join(
     let (fee_sat, depth) = {
         let driven = running.driven().await;
         check_may_join(&driven)?;
-        if let Some(wish) = wish(node, &running.dao).await?.filter(|wish| !wish.taken_back) {
-            let evidence = driven.member.evidence();
-            // Whoever left asks anew.
-            let is_over = evidence.leaves.contains(&(me, wish.join));
-            if evidence.joins.contains_key(&wish.join) && !is_over {
-                let message = "this wish to join is signed already, and waits for the members";
-                return Err(ApiError::new("dao_join_waits", message));
-            }
-        }
+        check_no_wish(node, &driven).await?;
         let state = driven.member.state();
         (state.rules.entrance_fee.to_sat(), u32::from(state.charter.depth))
     };
@@ -116,6 +108,20 @@ fn check_may_join(driven: &Driven) -> Result<(), ApiError> {
     match super::show::membership(member, &driven.member_id()) {
         DaoState::None | DaoState::Requested | DaoState::Signing => Ok(()),
         _ => Err(ApiError::new("dao_joined", "you are a member of this DAO already")),
+    }
+}
+
+/// Refuses a second wish while one waits. Whoever left asks anew.
+async fn check_no_wish(node: &Inner, driven: &Driven) -> Result<(), ApiError> {
+    let Some(join) = wishes(node, &driven.dao).await? else { return Ok(()) };
+    let evidence = driven.member.evidence();
+    let is_over = evidence.leaves.contains(&(driven.member_id(), join));
+    match evidence.joins.contains_key(&join) && !is_over {
+        true => {
+            let message = "this wish to join is signed already, and waits for the members";
+            Err(ApiError::new("dao_join_waits", message))
+        }
+        false => Ok(()),
     }
 }
 
