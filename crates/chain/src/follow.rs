@@ -173,7 +173,7 @@ struct Life {
     useful: bool,
     /// Whether nothing is outstanding.
     idle: bool,
-    /// Whether a peer contradicted the headers.
+    /// Whether a peer contradicted the headers or led elsewhere.
     quarrelled: bool,
 }
 
@@ -437,7 +437,8 @@ impl Follower {
                 let fits = accepted.iter().all(|it| self.write().push(it.header));
                 return (!fits).then_some(End::Lost);
             }
-            bip157::Event::ChainUpdate(BlockHeaderChanges::ForkAdded(_)) => (),
+            // Where nothing useful follows, no peer has our branch.
+            bip157::Event::ChainUpdate(BlockHeaderChanges::ForkAdded(_)) => life.quarrelled = true,
             bip157::Event::IndexedFilter(filter) => self.look(filter, life),
             bip157::Event::FiltersSynced(_) => {
                 life.idle = true;

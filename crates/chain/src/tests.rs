@@ -461,13 +461,29 @@ async fn work_counts_and_not_the_number_of_headers() {
 async fn a_chain_that_began_anew_is_learnt_anew() {
     let node = Bitcoind::start();
     node.mine(50);
-    let mut watched = Watched::only([node.peer()]);
-    watched.chain.watch(vec![script(1)], Since::Height(0)).await.unwrap();
-    watched.until_synced(node.tip()).await;
-
     let other = Bitcoind::start();
     // To somebody else: blocks of one second that pay the same are the same.
     other.mine_to(10, &nobody(7));
+    learns_of_less_work(node, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_that_nobody_has_any_more_is_given_up() {
+    let (node, other) = Bitcoind::pair();
+    other.network(false);
+    node.mine(50);
+    other.mine_to(10, &nobody(7));
+    other.network(true);
+    learns_of_less_work(node, &other).await;
+}
+
+/// Sees the chain of one node, and after its end that of another, which has less work.
+async fn learns_of_less_work(node: Bitcoind, other: &Bitcoind) {
+    let mut watched = Watched::only([node.peer()]);
+    watched.chain.watch(vec![script(1)], Since::Height(0)).await.unwrap();
+    watched.until_synced(node.tip()).await;
+    drop(node);
+
     watched.config.peers = vec![other.peer()];
     let mut watched = watched.again().await;
     watched.chain.watch(vec![script(1)], Since::Height(0)).await.unwrap();
