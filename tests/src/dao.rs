@@ -77,6 +77,13 @@ pub fn together(daemons: &[&Daemon], args: &[&str]) -> Vec<Value> {
 
 /// Lets several founders register, starts the DAO and mines the transaction that funds it.
 pub fn found(bitcoind: &Bitcoind, founders: &[&Daemon], dao: &str) -> Vec<Turn> {
+    start(founders, dao);
+    let is_founded = |shown: &Value| founders.iter().all(|founder| is_member(shown, founder.id()));
+    settle(bitcoind, founders, dao, "the founding", is_founded)
+}
+
+/// Lets several founders register, and starts the DAO.
+pub fn start(founders: &[&Daemon], dao: &str) {
     for founder in founders {
         until_dao(founder, dao, "the charter", |_| true);
     }
@@ -85,8 +92,6 @@ pub fn found(bitcoind: &Bitcoind, founders: &[&Daemon], dao: &str) -> Vec<Turn> 
     let all_registered = |shown: &Value| founders.iter().all(|founder| member(shown, founder.id()).is_some());
     founders.iter().for_each(|founder| drop(until_dao(founder, dao, "all founders", all_registered)));
     creator.run(&["dao", "start", dao]);
-    let is_founded = |shown: &Value| founders.iter().all(|founder| is_member(shown, founder.id()));
-    settle(bitcoind, founders, dao, "the founding", is_founded)
 }
 
 /// Mines the treasury's transactions, one a block, until every one of these daemons sees the DAO as it should be.
@@ -184,6 +189,26 @@ pub fn taken(bitcoind: &Bitcoind, after: u32) -> Taken {
         }
     }
     taken
+}
+
+/// What signs the first input of a transaction of the treasury that has a block: the elements of its witness, as
+/// hexadecimal digits.
+pub fn witness(bitcoind: &Bitcoind, turn: &Turn) -> Vec<String> {
+    let found = (1..=bitcoind.tip().height).rev().find_map(|height| {
+        let block = bitcoind.rpc("getblock", json!([bitcoind.block_id(height).hash, 2]));
+        list(&block, "tx").into_iter().find(|transaction| transaction["txid"] == turn.txid.as_str())
+    });
+    let transaction = found.expect("a turn that is done has a block");
+    let elements = list(&list(&transaction, "vin")[0], "txinwitness");
+    elements.iter().map(|element| element.as_str().expect("digits").to_owned()).collect()
+}
+
+/// How often an address was paid in blocks after a height.
+pub fn paid(bitcoind: &Bitcoind, after: u32, address: &str) -> usize {
+    let blocks = (after + 1..=bitcoind.tip().height)
+        .map(|height| bitcoind.rpc("getblock", json!([bitcoind.block_id(height).hash, 2])));
+    let outputs = blocks.flat_map(|block| list(&block, "tx")).flat_map(|transaction| list(&transaction, "vout"));
+    outputs.filter(|output| output["scriptPubKey"]["address"] == address).count()
 }
 
 /// The treasury's transactions that have a block, the first one first.

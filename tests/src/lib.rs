@@ -225,6 +225,11 @@ impl Daemon {
         self.leave()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
     /// Waits until it ends by itself, and tells its exit code.
     pub fn ended(mut self) -> (Option<i32>, Folder) {
         let status = self.wait(PATIENCE).expect("it ends");

@@ -73,6 +73,29 @@ impl Store {
         Ok(bodies.fetch_all(&self.read).await?)
     }
 
+    /// Keeps a change of a member that is secret, which whoever asks has encrypted; when this returns it outlives a crash and
+    /// a power cut.
+    ///
+    /// # Errors
+    /// Those of the database; also where the DAO was not opened.
+    pub async fn append_dao_secret(&self, dao: &DaoId, sealed: &[u8]) -> Result<(), StoreError> {
+        let dao = dao.sql();
+        query!("insert into dao_secrets (dao, sealed) values (?, ?)", dao, sealed)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Reads a member's encrypted changes in their order.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn dao_secrets(&self, dao: &DaoId) -> Result<Vec<Vec<u8>>, StoreError> {
+        let dao = dao.sql();
+        let sealed = query_scalar!("select sealed from dao_secrets where dao = ? order by id", dao);
+        Ok(sealed.fetch_all(&self.read).await?)
+    }
+
     /// Notes that somebody did something wrong; the oldest beyond [`MAX_DAO_INCIDENTS`] are forgotten.
     ///
     /// # Errors

@@ -261,16 +261,16 @@ pub(crate) enum PolicyText {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ConstructionText {
-    /// A taproot leaf that counts signatures: nobody has to be there at the same time
+    /// Counts signatures in a taproot leaf: nobody has to be online at the same time
     #[default]
     #[value(name = "multi_a")]
     MultiA,
-    /// One signature of all together
+    /// One signature of all keys: the lowest fee, while all of them are online; counts signatures where one is missing
     #[value(name = "musig2")]
     MuSig2,
-    /// One signature of a threshold
+    /// Experimental: one signature of as many keys as must agree; all of them must be online at once after each change of keys
     Frost,
-    /// A witness script that counts signatures
+    /// Counts signatures in a witness script, as older programs do
     #[value(name = "sortedmulti")]
     SortedMulti,
 }

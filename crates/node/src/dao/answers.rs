@@ -115,7 +115,8 @@ fn charter_of(node: &Inner, wanted: DaoCharter) -> Result<Charter, ApiError> {
         construction: match wanted.construction {
             DaoConstruction::MultiA => Construction::MultiA,
             DaoConstruction::SortedMulti => Construction::SortedMulti,
-            DaoConstruction::MuSig2 | DaoConstruction::Frost => return Err(not_built()),
+            DaoConstruction::MuSig2 => Construction::MuSig2,
+            DaoConstruction::Frost => Construction::Frost,
         },
         founders: wanted.founders.unwrap_or(FOUNDERS),
         recovery: wanted.recovery_blocks.unwrap_or(DEFAULT_RECOVERY),
@@ -133,12 +134,6 @@ fn charter_of(node: &Inner, wanted: DaoCharter) -> Result<Charter, ApiError> {
             ..defaults
         },
     })
-}
-
-fn not_built() -> ApiError {
-    let message =
-        "nodes do not sign by MuSig2 or FROST together yet: choose multi_a or sortedmulti, or `dao emulate`";
-    ApiError::new("dao_construction", message)
 }
 
 /// Closes the set of founders.

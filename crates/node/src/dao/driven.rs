@@ -15,10 +15,12 @@ use tokio::sync::mpsc;
 use treasury::{
     dao::{
         Confirmed, TurnId,
-        member::{self, Block, ChangeSet, Command, Config, Fetch, Input, Member, Output},
+        member::{self, Block, ChangeSet, Command, Config, Entropy, Fetch, Input, Member, Output},
     },
     paying::id_of,
+    wallet::SealingKey,
 };
+use zeroize::Zeroizing;
 
 use super::{
     join,
@@ -28,7 +30,7 @@ use super::{
 };
 use crate::{
     api::{ApiError, Event, Fee},
-    node::{Inner, unix_ms},
+    node::{Inner, random_bytes, unix_ms},
 };
 
 /// What a node pays when it builds, before it knows what is usual.
@@ -59,7 +61,10 @@ pub(super) struct Driven {
     pub(super) sight: Sight,
     work: mpsc::Sender<Work>,
     timer: Option<u64>,
-    is_unlocked: bool,
+    /// Whether the member was handed randomness, which every start of one has of its own.
+    is_seeded: bool,
+    /// What encrypts its secrets, as long as the member has its key.
+    sealing: Option<SealingKey>,
     is_broken: bool,
     /// What waits for the wallet to be unlocked.
     unsigned: Vec<Unsigned>,
@@ -105,7 +110,8 @@ impl Driven {
             sight,
             work,
             timer: Some(elapsed(node)),
-            is_unlocked: false,
+            is_seeded: false,
+            sealing: None,
             is_broken: false,
             unsigned: Vec::new(),
             noted: BTreeSet::new(),
@@ -204,21 +210,26 @@ impl Driven {
     }
 
     async fn persist(&mut self, node: &Inner, change: &ChangeSet) -> Result<(), ApiError> {
-        crate::money::fault_point("dao_persist");
-        if change.released().next().is_some() {
-            crate::money::fault_point("dao_releasing");
-        }
-        if let Err(error) = node.store.append_dao(&self.dao, &change.encode()).await {
+        pass(change, false);
+        if let Err(error) = self.keep(node, change).await {
             self.is_broken = true;
-            return Err(error.into());
+            return Err(error);
         }
-        if change.refunds().next().is_some() {
-            crate::money::fault_point("dao_refund_kept");
-        }
-        if change.released().next().is_some() {
-            crate::money::fault_point("dao_released");
-        }
+        pass(change, true);
         Ok(())
+    }
+
+    /// Writes a change, encrypted where it is secret. Such a one comes only of a member that has its key, and then there is
+    /// the key to encrypt it, too, even if the wallet was locked meanwhile. Nothing is lost where it is not written: the
+    /// member is restored as it was, and whatever the change was of is begun anew.
+    async fn keep(&self, node: &Inner, change: &ChangeSet) -> Result<(), ApiError> {
+        let body = Zeroizing::new(change.encode());
+        if !change.is_secret() {
+            return Ok(node.store.append_dao(&self.dao, &body).await?);
+        }
+        let locked = || ApiError::new("wallet_locked", "the wallet is locked: no secret of a DAO is written");
+        let sealed = self.sealing.as_ref().ok_or_else(locked)?.seal(&body, &random_bytes()?);
+        Ok(node.store.append_dao_secret(&self.dao, &sealed).await?)
     }
 
     /// Looks something up on the chain in the background.
@@ -414,12 +425,24 @@ impl Driven {
         Ok(())
     }
 
-    /// Lends the member its key while the wallet is unlocked.
+    /// Hands a member that has just begun fresh randomness, of which it makes nonces: never twice the same, and kept nowhere.
+    /// It comes before all else, since a member without any signs by the leaf.
+    pub(super) async fn seed(&mut self, node: &Arc<Inner>) -> Result<(), ApiError> {
+        if self.is_seeded {
+            return Ok(());
+        }
+        let bytes = Zeroizing::new(random_bytes()?);
+        self.is_seeded = true;
+        self.handle(node, Input::Entropy(Entropy::new(*bytes))).await
+    }
+
+    /// Lends the member its key while the wallet is unlocked, and before that what is kept encrypted.
     async fn follow_lock(&mut self, node: &Arc<Inner>) -> Result<(), ApiError> {
-        let key = node.money.member_key(&self.dao);
-        match (key, self.is_unlocked) {
-            (Some(key), false) => {
-                self.is_unlocked = true;
+        match (node.money.is_unlocked(), self.sealing.is_some()) {
+            (true, false) => {
+                let Some((key, sealing)) = node.money.member_keys(&self.dao) else { return Ok(()) };
+                self.unseal(node, &sealing).await?;
+                self.sealing = Some(sealing);
                 self.handle(node, Input::Command(Command::Unlock(Box::new(key)))).await?;
                 for unsigned in std::mem::take(&mut self.unsigned) {
                     if let Some(input) = self.sign(node, unsigned).await {
@@ -428,12 +451,25 @@ impl Driven {
                 }
                 Ok(())
             }
-            (None, true) => {
-                self.is_unlocked = false;
-                self.handle(node, Input::Command(Command::Lock)).await
+            (false, true) => {
+                let locked = self.handle(node, Input::Command(Command::Lock)).await;
+                self.sealing = None;
+                locked
             }
             _ => Ok(()),
         }
+    }
+
+    /// Hands in what is kept encrypted. What cannot be read keeps nobody from signing by the leaf.
+    async fn unseal(&mut self, node: &Arc<Inner>, sealing: &SealingKey) -> Result<(), ApiError> {
+        for sealed in node.store.dao_secrets(&self.dao).await? {
+            let opened = sealing.open(&sealed).map_err(ApiError::from);
+            match opened.and_then(|body| ChangeSet::decode(&body).map_err(coded)) {
+                Ok(set) => self.handle(node, Input::Stored(set)).await?,
+                Err(error) => super::warn(node, error),
+            }
+        }
+        Ok(())
     }
 
     /// Asks every now and then what a transaction costs.
@@ -457,6 +493,20 @@ impl Driven {
         let highest = FeeRate::from_sat_per_kwu(rate.to_sat_per_kwu().saturating_mul(HIGHEST));
         self.member.set_rates(rate, highest.max(LEAST_HIGHEST));
     }
+}
+
+/// Places at which a test lets the process die, each before and after a change is written.
+fn pass(change: &ChangeSet, is_written: bool) {
+    let pass = |has_it: bool, [before, after]: [&str; 2]| {
+        if has_it {
+            crate::money::fault_point(if is_written { after } else { before });
+        }
+    };
+    pass(true, ["dao_persist", "dao_persisted"]);
+    pass(change.refunds().next().is_some(), ["dao_refund", "dao_refund_kept"]);
+    pass(change.released().next().is_some(), ["dao_releasing", "dao_released"]);
+    pass(change.committed().next().is_some(), ["dao_committing", "dao_committed"]);
+    pass(change.is_secret(), ["dao_secret", "dao_secret_kept"]);
 }
 
 async fn fetched(node: &Arc<Inner>, fetch: Fetch) -> Result<Option<Input>, ApiError> {

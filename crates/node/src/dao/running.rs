@@ -161,6 +161,7 @@ impl Running {
             }
             self.behind.store(true, Ordering::Relaxed);
         }
+        self.note(node, driven.seed(node).await);
         if self.behind.swap(false, Ordering::Relaxed) {
             self.note(node, driven.records(node).await);
         }

@@ -10,7 +10,7 @@ use domain::{
 };
 use treasury::{
     paying::id_of,
-    wallet::{Account, Coin, Passphrase},
+    wallet::{Account, Coin, Passphrase, SealingKey},
 };
 
 use super::{Money, fault, income, ledgers, notes, offers, records};
@@ -56,9 +56,14 @@ impl Money {
         self.ledgers.client()
     }
 
-    /// The key by which the owner is a member of a DAO, while the wallet is unlocked.
-    pub(crate) fn member_key(&self, dao: &DaoId) -> Option<Keypair> {
-        self.vault.keys().map(|keys| keys.member(dao))
+    /// Says whether the wallet is unlocked.
+    pub(crate) fn is_unlocked(&self) -> bool {
+        self.vault.keys().is_some()
+    }
+
+    /// The key by which the owner is a member of a DAO, and the one that encrypts its secrets, while the wallet is unlocked.
+    pub(crate) fn member_keys(&self, dao: &DaoId) -> Option<(Keypair, SealingKey)> {
+        self.vault.keys().map(|keys| (keys.member(dao), keys.sealing(dao)))
     }
 
     /// The same, unlocked by the passphrase from now on where the wallet is locked: a member's node signs by itself.
@@ -72,8 +77,8 @@ impl Money {
         passphrase: Option<String>,
     ) -> Result<Keypair, ApiError> {
         self.purse.lock().await.wallet()?;
-        if let Some(key) = self.member_key(dao) {
-            return Ok(key);
+        if let Some(keys) = self.vault.keys() {
+            return Ok(keys.member(dao));
         }
         let message =
             "the wallet is locked: unlock it or give its passphrase; a member's node signs by itself";

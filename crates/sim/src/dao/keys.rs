@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use domain::bitcoin::{Transaction, TxOut, Witness, XOnlyPublicKey, secp256k1::Keypair};
+use domain::bitcoin::{
+    Transaction, TxOut, Witness, XOnlyPublicKey,
+    hashes::{Hash, HashEngine, sha256},
+    secp256k1::Keypair,
+};
 use treasury::dao::guard::{
     Attempt, Construction, Group, Guard, KeyShare, Nonces, Path, Session, Signer, dkg::Round1,
 };
@@ -21,6 +25,16 @@ pub(super) struct Work {
     pub messages: u64,
     pub signers: usize,
     pub vbytes: usize,
+}
+
+/// What stands for the system's generator: the same in every run, and never the same for two members or for two starts.
+pub(super) fn entropy(seed: u64, member: u32, start: u64) -> [u8; 32] {
+    let mut engine = sha256::Hash::engine();
+    engine.input(b"entropy");
+    engine.input(&seed.to_le_bytes());
+    engine.input(&member.to_le_bytes());
+    engine.input(&start.to_le_bytes());
+    sha256::Hash::from_engine(engine).to_byte_array()
 }
 
 /// The holders of a guard's keys.

@@ -16,10 +16,10 @@ use domain::{
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use treasury::dao::{
     State,
-    member::{Command, Config, Event, Fetch, Input, Member, Output, Shared, Tally},
+    member::{Command, Config, Entropy, Event, Fetch, Input, Member, Output, Shared, Tally},
 };
 
-use super::{Meter, Settings, chain::Chain, people::Usage, people::Wallets};
+use super::{Meter, Settings, chain::Chain, keys, people::Usage, people::Wallets};
 
 /// How many neighbours pass on what is for everybody.
 const FANOUT: u64 = 7;
@@ -61,6 +61,8 @@ pub(super) struct Net<'a> {
     /// What the one member that shares nothing took to think.
     pub thought: Duration,
     pub probe: Option<usize>,
+    /// How many members have begun.
+    starts: u64,
     meter: &'a dyn Meter,
     index: HashMap<PeerId, usize>,
     news: Vec<News>,
@@ -155,6 +157,7 @@ impl<'a> Net<'a> {
             invalid: Vec::new(),
             thought: Duration::ZERO,
             probe: None,
+            starts: 0,
             meter,
             index: HashMap::new(),
             news: Vec::new(),
@@ -199,7 +202,10 @@ impl<'a> Net<'a> {
             missed: (0..self.news.len()).collect(),
         });
         let key = self.wallets.key(number, Usage::Member);
-        self.input(at, [Input::Command(Command::Unlock(Box::new(key)))]);
+        self.starts += 1;
+        let entropy = keys::entropy(self.settings.seed, number, self.starts);
+        let unlock = Command::Unlock(Box::new(key));
+        self.input(at, [Input::Entropy(Entropy::new(entropy)), Input::Command(unlock)]);
         self.catch_up(at);
         at
     }

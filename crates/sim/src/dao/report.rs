@@ -252,8 +252,8 @@ const METHOD: [&str; 9] = [
     "Everybody who is there votes yes as soon as the proposal has arrived; a member takes the ballots at once, when the last \
      of them has arrived.",
     "The time of keys is measured beside the network, with the members' keys and the payments' transaction. Where a \
-     construction signs by one key, the size is that; members sign by the leaf wherever their rounds are not done by messages, \
-     and `vbytes_sent` is the size of what they sent.",
+     construction signs by one key, the size is that; members sign by the leaf wherever somebody does not answer in time, and \
+     `vbytes_sent` is the size of what they sent.",
     "Thinking is the time of one member that shares nothing; it and that of keys are by the clock, on one thread. All others \
      share what they compute alike: the steps of turns, and which signatures are valid.",
     "Memory is what the process grew by, divided by the members. It is measured for the process: in a report of many sizes \

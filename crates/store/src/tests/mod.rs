@@ -2,6 +2,7 @@
 
 mod app;
 mod catalogue;
+mod dao;
 mod faults;
 mod library;
 mod money_records;

@@ -199,9 +199,10 @@ pub struct Block {
 /// What the owner does.
 #[derive(Clone)]
 pub enum Command {
-    /// Lends the member's key, so that the node signs by itself.
+    /// Lends the member's key, so that the node signs by itself. What is kept encrypted is handed in by [`Input::Stored`]
+    /// before.
     Unlock(Box<Keypair>),
-    /// Takes it back.
+    /// Takes it back, and all that was handed in by [`Input::Stored`].
     Lock,
     /// Closes the set of founders.
     Start,
@@ -609,7 +610,10 @@ impl Member {
     fn take_command(&mut self, command: Command) {
         match command {
             Command::Unlock(key) => self.key = Some(*key),
-            Command::Lock => self.key = None,
+            Command::Lock => {
+                self.key = None;
+                self.shares.clear();
+            }
             Command::Start => {
                 self.started = true;
                 self.changes.push(Change::Started);

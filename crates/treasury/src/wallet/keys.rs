@@ -19,10 +19,14 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::SealingKey;
+
 /// BIP 86: outputs that one key spends by taproot's key path.
 const PURPOSE: u32 = 86;
 /// The account below which every DAO has a key of its own.
 const MEMBER: u32 = 2;
+/// The account below which every DAO has a key that encrypts its secrets.
+const SEALING: u32 = 3;
 /// Highest index of a key that is not hardened (BIP 32).
 pub const MAX_INDEX: u32 = (1 << 31) - 1;
 
@@ -180,14 +184,26 @@ impl Keys {
     /// Derives the key with which the owner is a member of a DAO: `m/86'/coin'/2'/a'/b'/c'/d'`, where the last four are
     /// the first 4 x 31 bits of the DAO's id. Nobody who learns it learns the key of another DAO.
     pub fn member(&self, dao: &DaoId) -> Keypair {
-        let coin = if self.network == Network::Mainnet { 0 } else { 1 };
-        let (words, _) = dao.as_bytes().as_chunks::<4>();
-        let of_dao = words.iter().take(4).map(|word| u32::from_be_bytes(*word) >> 1);
-        let path = [PURPOSE, coin, MEMBER].into_iter().chain(of_dao).map(hardened);
-        let mut key = self.derive(&self.master(), &path.collect());
+        let mut key = self.of_dao(MEMBER, dao);
         let pair = Keypair::from_secret_key(&self.secp, &key.private_key);
         key.private_key.non_secure_erase();
         pair
+    }
+
+    /// Derives the key that encrypts what a member of a DAO must keep secret: `m/86'/coin'/3'/a'/b'/c'/d'`. It signs nothing.
+    pub fn sealing(&self, dao: &DaoId) -> SealingKey {
+        let mut key = self.of_dao(SEALING, dao);
+        let secret = Zeroizing::new(key.private_key.secret_bytes());
+        key.private_key.non_secure_erase();
+        SealingKey::new(secret)
+    }
+
+    fn of_dao(&self, account: u32, dao: &DaoId) -> Xpriv {
+        let coin = if self.network == Network::Mainnet { 0 } else { 1 };
+        let (words, _) = dao.as_bytes().as_chunks::<4>();
+        let of_dao = words.iter().take(4).map(|word| u32::from_be_bytes(*word) >> 1);
+        let path = [PURPOSE, coin, account].into_iter().chain(of_dao).map(hardened);
+        self.derive(&self.master(), &path.collect())
     }
 
     /// Signs one input by its key's path.

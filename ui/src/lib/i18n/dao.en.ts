@@ -78,8 +78,8 @@ export const dao = {
     guarding: 'How keys guard the coin',
     constructions: {
       multi_a: ['Counted signatures', 'The usual one: up to 100 keys, and a phone may sign when it wakes up.'],
-      musig2: ['One signature of all', 'Smaller and cheaper while all are online; counts signatures where somebody is missing. Up to 10.'],
-      frost: ['One signature of enough', 'Small at any number. Experimental: younger and less examined than the others.'],
+      musig2: ['One signature of all', 'The lowest fees, and payments look like one person’s. Everybody with a key must be online at that moment; where somebody is missing, signatures are counted. Meant for up to 10.'],
+      frost: ['One signature of enough (experimental)', 'As cheap, by only as many as must agree. Everybody with a key must be online at once after each change of keys; until then signatures are counted. Younger and less examined than the others.'],
       sortedmulti: ['Old-style counted signatures', 'For wallets that know nothing newer. Up to 20 keys, and dearer.'],
     } as Record<string, readonly [string, string]>,
     do: 'Publish the charter',
@@ -322,7 +322,6 @@ export const daoFailures: Record<string, Said> = {
   dao_join_waits: ['You asked to join already.', 'It goes on by itself.'],
   dao_join_taken_back: ['This wish to join was taken back.', 'Ask anew.'],
   dao_join_signed: ['Your signature is given, and the transaction may still be sent.', 'Leave once you are in.'],
-  dao_construction: ['This DAO is guarded in a way that is not possible here.', 'Found it with counted signatures.'],
   dao_not_creator: ['Only whoever wrote the charter may do that.'],
   dao_started: ['The treasury has begun already.'],
   dao_creator_absent: ['You are not among the founders yet.', 'Join it first.'],

@@ -78,8 +78,8 @@ export const dao: typeof english = {
     guarding: 'Hoe sleutels de munt bewaken',
     constructions: {
       multi_a: ['Getelde handtekeningen', 'De gewone: tot 100 sleutels, en een telefoon mag tekenen als hij wakker wordt.'],
-      musig2: ['Eén handtekening van allen', 'Kleiner en goedkoper zolang allen online zijn; telt handtekeningen als iemand ontbreekt. Tot 10.'],
-      frost: ['Eén handtekening van genoeg', 'Klein bij elk aantal. Experimenteel: jonger en minder onderzocht dan de andere.'],
+      musig2: ['Eén handtekening van allen', 'De laagste kosten, en betalingen lijken op die van één persoon. Iedereen met een sleutel moet op dat moment online zijn; ontbreekt er iemand, dan worden handtekeningen geteld. Bedoeld voor hoogstens 10.'],
+      frost: ['Eén handtekening van genoeg (experimenteel)', 'Even goedkoop, door niet meer dan wie het eens moeten zijn. Iedereen met een sleutel moet na elke wisseling van sleutels tegelijk online zijn; tot dan worden handtekeningen geteld. Jonger en minder onderzocht dan de andere.'],
       sortedmulti: ['Ouderwets getelde handtekeningen', 'Voor portemonnees die niets nieuwers kennen. Tot 20 sleutels, en duurder.'],
     },
     do: 'Publiceer het handvest',
@@ -322,7 +322,6 @@ export const daoFailures: typeof englishFailures = {
   dao_join_waits: ['Je hebt al gevraagd om erbij te komen.', 'Het gaat vanzelf verder.'],
   dao_join_taken_back: ['Dit verzoek is ingetrokken.', 'Vraag het opnieuw.'],
   dao_join_signed: ['Je handtekening is gegeven, en de transactie kan nog verstuurd worden.', 'Vertrek als je erin zit.'],
-  dao_construction: ['Deze DAO wordt bewaakt op een manier die hier niet kan.', 'Richt hem op met getelde handtekeningen.'],
   dao_not_creator: ['Alleen wie het handvest schreef mag dat.'],
   dao_started: ['De kas is al begonnen.'],
   dao_creator_absent: ['Je hoort nog niet bij de oprichters.', 'Doe eerst mee.'],

@@ -105,6 +105,14 @@ impl ChangeSet {
         })
     }
 
+    /// Lists the rounds of signing by the key path, each of a turn, whose number it uses up.
+    pub fn committed(&self) -> impl Iterator<Item = (TurnId, u32)> {
+        self.0.iter().filter_map(|change| match change {
+            Change::Committed(turn, number) => Some((*turn, *number)),
+            _ => None,
+        })
+    }
+
     /// Lists the turns on whose transaction it says that a signature leaves.
     pub fn released(&self) -> impl Iterator<Item = TurnId> {
         self.0.iter().filter_map(|change| match change {

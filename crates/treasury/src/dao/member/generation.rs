@@ -4,7 +4,7 @@
 //! group's key. A holder signs such a turn only if it made that very group itself: whoever makes one alone knows its secret.
 //! All that is secret is sent to one member each, and what is lost by a restart is made anew under the next number.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use domain::{
     PeerId,
@@ -35,6 +35,8 @@ const REPEAT: u64 = 2_000;
 
 /// A group that this member helped to make, and its share of the key.
 pub(super) struct Made {
+    /// How many it had made before.
+    number: usize,
     pub group: Vec<u8>,
     pub share: KeyShare,
 }
@@ -189,7 +191,7 @@ impl Member {
         self.persist();
         self.changes.push(Change::Share(script.to_bytes().into(), group.clone().into(), secret));
         self.persist();
-        self.shares.insert(script, Made { group, share });
+        self.keep_share(script, group, share);
         it.stage = Stage::Done;
         self.dirty = true;
         self.need();
@@ -242,7 +244,10 @@ impl Member {
                 .and_then(|group| Guard::frost(epoch.holders.keys().copied(), epoch.threshold(), &group));
             guard.is_ok_and(|guard| guard.script_pubkey() == **script)
         };
-        self.shares.iter().find(fits).map(|(_, made)| made.group.clone())
+        // The holders of one that is older may have lost it before it was stored.
+        let mut newest_first: Vec<_> = self.shares.iter().collect();
+        newest_first.sort_by_key(|(_, made)| Reverse(made.number));
+        newest_first.into_iter().find(fits).map(|(_, made)| made.group.clone())
     }
 
     /// Whether this member may sign what moves the coin to a group: it has a share of that group's key. Whoever holds no key
@@ -267,8 +272,13 @@ impl Member {
 
     pub(super) fn load_share(&mut self, script: &[u8], group: &[u8], share: &Secret) {
         if let Ok(share) = KeyShare::from_bytes(share.as_bytes()) {
-            self.shares.insert(ScriptBuf::from_bytes(script.to_vec()), Made { group: group.to_vec(), share });
+            self.keep_share(ScriptBuf::from_bytes(script.to_vec()), group.to_vec(), share);
         }
+    }
+
+    fn keep_share(&mut self, script: ScriptBuf, group: Vec<u8>, share: KeyShare) {
+        let number = self.shares.len();
+        self.shares.entry(script).or_insert(Made { number, group, share });
     }
 }
 

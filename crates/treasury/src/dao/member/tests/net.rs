@@ -464,6 +464,17 @@ impl Net {
         all.filter(|it| it.input.first().is_some_and(|input| input.witness.len() == 1)).count()
     }
 
+    /// Tells a node something.
+    pub(super) fn tell_one(&mut self, node: usize, input: Input) {
+        self.handle(node, input);
+    }
+
+    /// What a node keeps encrypted.
+    pub(super) fn secrets_of(&self, node: usize) -> Vec<ChangeSet> {
+        let stored = self.nodes[node].stored.iter().map(|bytes| ChangeSet::decode(bytes).unwrap());
+        stored.filter(ChangeSet::is_secret).collect()
+    }
+
     /// Somebody sends what no member would.
     pub(super) fn forge(&mut self, from: u16, to: u16, message: &Message) {
         let from = peer(from);

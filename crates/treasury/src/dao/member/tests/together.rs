@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 use super::{
     super::{
         super::{Members, Turn, guard::dkg::Round1},
+        Command, Input,
         message::{Commit, Message, PartPartial, Round, Signers},
         rounds::MAX_ROUNDS,
     },
-    net::{Net, charter, peer, script},
+    net::{Net, charter, keypair, peer, script},
     plain::ALL,
     properties::{check_end, check_payments},
 };
@@ -109,6 +110,51 @@ fn a_group_survives_lost_messages_and_a_holder_that_comes_late() {
     net.mine();
     assert_eq!(net.state(0).epoch().unwrap().guard.construction().to_string(), "frost", "{:?}", net.events);
     assert!(net.messages < 30_000, "{} messages", net.messages);
+    check_end(&net);
+}
+
+#[test]
+fn a_holder_that_restarts_anywhere_while_a_group_is_made_keeps_nobody_from_it() {
+    for steps in 1..60 {
+        let mut net = Net::found(charter(Construction::Frost, 0), 4, 4, 3);
+        net.crash_at = Some((1, steps));
+        net.run(100_000);
+        net.crash_at = None;
+        settle(&mut net);
+        settle(&mut net);
+        let construction = net.state(0).epoch().unwrap().guard.construction().to_string();
+        assert_eq!(construction, "frost", "{steps}: {:?}", net.events);
+        let blamed: Vec<_> = net.blamed.iter().filter(|(_, code)| *code != "guard_group").collect();
+        assert!(blamed.is_empty(), "{steps}: {blamed:?}");
+        check_end(&net);
+    }
+}
+
+#[test]
+fn whoever_is_locked_has_no_share_until_it_is_handed_in_again() {
+    let mut net = founded(Construction::Frost);
+    let command = |net: &mut Net, command| net.tell_one(1, Input::Command(command));
+    command(&mut net, Command::Lock);
+    let secrets = net.secrets_of(1);
+    assert!(!secrets.is_empty());
+    net.nodes[2].online = false;
+    // Three must sign, of whom two can.
+    pay(&mut net, 50);
+    net.run(60_000);
+    assert!(net.member(0).open().all(|attempt| attempt.finished.is_none()), "{:?}", net.events);
+    secrets.into_iter().for_each(|set| net.tell_one(1, Input::Stored(set)));
+    command(&mut net, Command::Unlock(Box::new(keypair(1, 0))));
+    net.run(60_000);
+    net.mine();
+    assert_eq!(net.chain.paid(&script(50, 4)), 1, "{:?}", net.events);
+    net.nodes[2].online = true;
+    net.catch_up(2);
+    net.run(30_000);
+    pay(&mut net, 51);
+    let before = net.by_key();
+    net.run(20_000);
+    net.mine();
+    assert_eq!((net.chain.paid(&script(51, 4)), net.by_key()), (1, before + 1), "{:?}", net.events);
     check_end(&net);
 }
 
