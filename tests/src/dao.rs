@@ -207,7 +207,8 @@ pub fn witness(bitcoind: &Bitcoind, turn: &Turn) -> Vec<String> {
 pub fn paid(bitcoind: &Bitcoind, after: u32, address: &str) -> usize {
     let blocks = (after + 1..=bitcoind.tip().height)
         .map(|height| bitcoind.rpc("getblock", json!([bitcoind.block_id(height).hash, 2])));
-    let outputs = blocks.flat_map(|block| list(&block, "tx")).flat_map(|transaction| list(&transaction, "vout"));
+    let outputs =
+        blocks.flat_map(|block| list(&block, "tx")).flat_map(|transaction| list(&transaction, "vout"));
     outputs.filter(|output| output["scriptPubKey"]["address"] == address).count()
 }
 

@@ -26,7 +26,10 @@ const PAID: &str = "5000";
 /// How often a payment is tried that all are to sign as one: on a machine that is busy with something else they may not
 /// answer each other in time, and then sign one by one.
 const TRIES: u32 = 4;
-/// Bytes of a signature (BIP 340), as hexadecimal digits.
+/// Where a signer is killed: the refund is complete, a round of signing is used up, a signature leaves.
+const PLACES: [&str; 5] =
+    ["dao_refund_kept", "dao_committing", "dao_committed", "dao_releasing", "dao_released"];
+/// Hexadecimal digits of a signature of 64 bytes (BIP 340).
 const SIGNATURE: usize = 2 * 64;
 
 /// Three founders with their wallets' words, and the treasury that they made.
@@ -142,7 +145,8 @@ impl Treasury {
             kept
         });
         let sets = changes.iter().map(|body| ChangeSet::decode(body).unwrap());
-        let sets: Vec<ChangeSet> = sets.inspect(|set| assert!(!set.is_secret(), "a secret in clear")).collect();
+        let sets: Vec<ChangeSet> =
+            sets.inspect(|set| assert!(!set.is_secret(), "a secret in clear")).collect();
         (sets.iter().flat_map(ChangeSet::committed).collect(), secrets)
     }
 
@@ -231,7 +235,8 @@ fn a_holder_that_is_killed_beside_its_secret_makes_the_group_with_the_others() {
         let doomed = start(folder, &treasury.bitcoind, &treasury.three, Some(place));
         unlock(&doomed);
         let fund = treasury.fund.clone();
-        let folder = until_killed(doomed, place, |doomed| drop(doomed.folder().output(&["dao", "show", &fund])));
+        let folder =
+            until_killed(doomed, place, |doomed| drop(doomed.folder().output(&["dao", "show", &fund])));
         let back = start(folder, &treasury.bitcoind, &treasury.three, None);
         unlock(&back);
         treasury.three.insert(1, back);
@@ -307,17 +312,18 @@ fn each_file(folder: &Path, look: &mut impl FnMut(&Path, &[u8])) {
 
 #[test]
 fn a_signer_that_is_killed_on_the_way_pays_once_by_counted_signatures() {
-    killed("multi_a", &["dao_refund_kept", "dao_releasing", "dao_released"]);
+    let [refund, .., releasing, released] = PLACES;
+    killed("multi_a", &[refund, releasing, released]);
 }
 
 #[test]
 fn a_signer_that_is_killed_on_the_way_pays_once_with_all_as_one() {
-    killed("musig2", &["dao_refund_kept", "dao_committing", "dao_committed", "dao_releasing", "dao_released"]);
+    killed("musig2", &PLACES);
 }
 
 #[test]
 fn a_signer_that_is_killed_on_the_way_pays_once_with_a_group() {
-    killed("frost", &["dao_refund_kept", "dao_committing", "dao_committed", "dao_releasing", "dao_released"]);
+    killed("frost", &PLACES);
 }
 
 /// Has somebody without whom nothing is paid die at each of these places, come back, and go on.
