@@ -2,13 +2,13 @@
 
 use std::thread;
 
-use chain::testenv::Bitcoind;
+use chain::testenv::{Bitcoind, Purse};
 use domain::bitcoin::Amount;
 use serde_json::{Value, json};
 
 use crate::{
     Daemon,
-    money::{list, number, sum, text, until_synced, waiting},
+    money::{self, list, number, sum, text, until_synced, waiting},
 };
 
 /// A transaction of the treasury that has its block.
@@ -27,6 +27,44 @@ pub struct Taken {
     pub fees: u64,
     /// Coins that belong to whoever takes them, by which others raise a transaction's fee.
     pub anchors: u64,
+}
+
+/// People with wallets, connected in a chain, every coin in a block.
+pub fn people<const N: usize>(bitcoind: &Bitcoind, names: [&str; N]) -> [Daemon; N] {
+    let mut purse = Purse::fill(bitcoind, N as u32);
+    let mut people: Vec<Daemon> = Vec::new();
+    for name in names {
+        let friends: Vec<&Daemon> = people.iter().rev().take(2).collect();
+        let person = money::member(name, bitcoind, &mut purse, &friends);
+        people.push(person);
+    }
+    money::mine(bitcoind, &people.iter().collect::<Vec<_>>());
+    people.try_into().expect("as many as there are names")
+}
+
+/// What of the treasury is somebody's.
+///
+/// # Panics
+/// Where they are not in it.
+pub fn claim(shown: &Value, id: &str) -> u64 {
+    number(&member(shown, id).expect("a member"), "claim_sat")
+}
+
+/// Waits until a proposal stands so for all, mining what waits.
+pub fn until_all_see(
+    bitcoind: &Bitcoind,
+    all: &[&Daemon],
+    id: &str,
+    proposal: &str,
+    state: &str,
+) -> Vec<Turn> {
+    let is_so = |_: &Value| {
+        all.iter().all(|daemon| {
+            let proposals = list(&daemon.run(&["dao", "proposals", id]), "proposals");
+            proposals.iter().any(|one| one["proposal_id"] == proposal && one["state"] == state)
+        })
+    };
+    settle(bitcoind, &all[..1], id, state, is_so)
 }
 
 /// Publishes a charter whose joiners need one confirmation, and returns the DAO's id.

@@ -1,39 +1,15 @@
 //! A DAO of real nodes on a real chain: founding, joining, voting, investing, being paid back, leaving, silence.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use chain::testenv::{Bitcoind, Purse, nobody};
+use chain::testenv::{Bitcoind, nobody};
 use serde_json::{Value, json};
-use tests::{Daemon, dao, dao::Turn, money::*};
+use tests::{
+    Daemon, dao,
+    dao::{claim, people, until_all_see},
+    money::*,
+};
 
 const FEE: u64 = 50_000;
-
-/// People with wallets, connected in a chain, every coin in a block.
-fn people<const N: usize>(bitcoind: &Bitcoind, names: [&str; N]) -> [Daemon; N] {
-    let mut purse = Purse::fill(bitcoind, u32::try_from(N).unwrap());
-    let mut people: Vec<Daemon> = Vec::new();
-    for name in names {
-        let friends: Vec<&Daemon> = people.iter().rev().take(2).collect();
-        let person = member(name, bitcoind, &mut purse, &friends);
-        people.push(person);
-    }
-    mine(bitcoind, &people.iter().collect::<Vec<_>>());
-    people.try_into().unwrap()
-}
-
-fn claim(shown: &Value, id: &str) -> u64 {
-    number(&dao::member(shown, id).unwrap(), "claim_sat")
-}
-
-/// Waits until a proposal stands so for all, mining what waits.
-fn until_all_see(bitcoind: &Bitcoind, all: &[&Daemon], id: &str, proposal: &str, state: &str) -> Vec<Turn> {
-    let is_so = |_: &Value| {
-        all.iter().all(|daemon| {
-            let proposals = list(&daemon.run(&["dao", "proposals", id]), "proposals");
-            proposals.iter().any(|one| one["proposal_id"] == proposal && one["state"] == state)
-        })
-    };
-    dao::settle(bitcoind, &all[..1], id, state, is_so)
-}
 
 #[test]
 fn three_found_two_join_an_artist_is_paid_and_pays_back_and_one_leaves() {

@@ -37,7 +37,7 @@ function dao(change: Partial<DaoPage> = {}): DaoPage {
     },
     epoch: 1, threshold: 2, keys: 2, members: [member(), member({ peer_id: BRAM, name: 'Bram', claim_sat: 200_000 })], coin: 'ff:0', confirmations: 3,
     treasury_sat: 302_500, claims_sum_sat: 300_000, unassigned_sat: 500, reserve_sat: 2_000, unprotected_sat: 0, claim_sat: 100_000, gini: 0.17, nakamoto: 1,
-    turnout: 0.5, delegate: null, signing: null, turns: [], refund_height: 444, incidents: [], waiting: null, ...change,
+    turnout: 0.5, delegate: null, signing: null, turns: [], refund_height: 444, refunded: null, incidents: [], waiting: null, ...change,
   };
 }
 

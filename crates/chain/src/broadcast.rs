@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bip157::Package;
 use bitcoin::Transaction;
 use bitcoin::p2p::message::NetworkMessage;
 use tokio::sync::oneshot;
@@ -56,10 +57,25 @@ pub async fn rebroadcast(chain: Chain, mut outbox: impl Outbox) {
     }
 }
 
-pub(crate) async fn offer(chain: &Chain, transaction: &Transaction) -> Result<Offered, Error> {
+/// What the light client is given to send; none where the two have nothing to do with each other.
+pub(crate) fn package(transaction: Transaction, parent: Option<Transaction>) -> Option<Package> {
+    match parent {
+        Some(parent) => Package::new_one_parent_one_child(parent, transaction).ok(),
+        None => Some(Package::new_single(transaction)),
+    }
+}
+
+pub(crate) async fn offer(
+    chain: &Chain,
+    parent: Option<&Transaction>,
+    transaction: &Transaction,
+) -> Result<Offered, Error> {
     let (sent, reply) = oneshot::channel();
-    chain.ask(Command::Submit { transaction: transaction.clone(), sent }).await?;
-    let directly = to_peers(chain, transaction).await;
+    let (transaction, parent) = (transaction.clone(), parent.cloned());
+    chain.ask(Command::Submit { transaction: transaction.clone(), parent: parent.clone(), sent }).await?;
+    // A node that refuses the parent for its fee takes it together with a child that it has seen already.
+    let messages: Vec<Transaction> = [transaction].into_iter().chain(parent).collect();
+    let directly = to_peers(chain, &messages).await;
     let mut offered = Offered { directly, by_client: false };
     // A peer that has it by now never asks for it.
     if directly == 0 {
@@ -71,27 +87,29 @@ pub(crate) async fn offer(chain: &Chain, transaction: &Transaction) -> Result<Of
     Ok(offered)
 }
 
-async fn to_peers(chain: &Chain, transaction: &Transaction) -> usize {
+async fn to_peers(chain: &Chain, transactions: &[Transaction]) -> usize {
     let peers: BTreeSet<PeerAddress> = match chain.config.peers.is_empty() {
         true => chain.found.borrow().iter().cloned().collect(),
         false => chain.config.peers.iter().cloned().collect(),
     };
     let mut attempts = JoinSet::new();
     for peer in peers.into_iter().take(DIRECTLY) {
-        let (config, transaction) = (chain.config.clone(), transaction.clone());
+        let (config, transactions) = (chain.config.clone(), transactions.to_vec());
         let patience = chain.patience();
         attempts.spawn(async move {
             let mut link = Link::open(&config, &peer, true).await.ok()?;
-            give(&mut link, transaction, patience.answer).await
+            give(&mut link, transactions, patience.answer).await
         });
     }
     attempts.join_all().await.into_iter().flatten().count()
 }
 
-/// Hands a transaction over. A node handles messages in their order, so its answer to the ping says that it has seen it.
-async fn give(link: &mut Link, transaction: Transaction, patience: Duration) -> Option<()> {
+/// Hands transactions over. A node handles messages in their order, so its answer to the ping says that it has seen them.
+async fn give(link: &mut Link, transactions: Vec<Transaction>, patience: Duration) -> Option<()> {
     let nonce = link::nonce();
-    link.send(NetworkMessage::Tx(transaction)).await.ok()?;
+    for transaction in transactions {
+        link.send(NetworkMessage::Tx(transaction)).await.ok()?;
+    }
     link.send(NetworkMessage::Ping(nonce)).await.ok()?;
     let answered = async {
         loop {

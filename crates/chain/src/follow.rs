@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::broadcast::package;
 use crate::checkpoints::{checkpoint_below, newest_checkpoint};
 use crate::error::Error;
 use crate::event::{BlockId, Event, Since};
@@ -338,10 +339,15 @@ impl Follower {
                 return !self.is_too_low() && self.go_on(life);
             }
             Command::Block { hash, block } => self.give(hash, block, &life.session),
-            Command::Submit { transaction, sent } => {
+            Command::Submit { transaction, parent, sent } => {
                 let (requester, patience) = (life.session.requester(), self.patience.answer);
+                let Some(package) = package(transaction, parent) else {
+                    // Whoever asked may have given up.
+                    let _ = sent.send(false);
+                    return true;
+                };
                 tokio::spawn(async move {
-                    let taken = timeout(patience, requester.submit_package(transaction)).await;
+                    let taken = timeout(patience, requester.submit_package(package)).await;
                     // Whoever asked may have given up.
                     let _ = sent.send(matches!(taken, Ok(Ok(_))));
                 });

@@ -22,7 +22,7 @@ pub(crate) enum Command {
     Watch { scripts: Vec<ScriptBuf>, since: Since, number: Option<oneshot::Sender<u64>> },
     Reach { height: u32, reached: oneshot::Sender<()> },
     Block { hash: BlockHash, block: oneshot::Sender<Result<Arc<Block>, Error>> },
-    Submit { transaction: Transaction, sent: oneshot::Sender<bool> },
+    Submit { transaction: Transaction, parent: Option<Transaction>, sent: oneshot::Sender<bool> },
 }
 
 /// A handle to the chain; clones share it.
@@ -96,7 +96,20 @@ impl Chain {
     /// # Errors
     /// When no peer could be reached.
     pub async fn broadcast(&self, transaction: &Transaction) -> Result<Offered, Error> {
-        broadcast::offer(self, transaction).await
+        broadcast::offer(self, None, transaction).await
+    }
+
+    /// Sends a transaction together with one that it spends an output of and pays for: peers that would refuse the parent
+    /// alone, since it pays too little, take the two (BIP 431).
+    ///
+    /// # Errors
+    /// When no peer could be reached.
+    pub async fn broadcast_package(
+        &self,
+        parent: &Transaction,
+        child: &Transaction,
+    ) -> Result<Offered, Error> {
+        broadcast::offer(self, Some(parent), child).await
     }
 
     /// Estimates the fee rates for three speeds, from the last blocks and from what peers demand.

@@ -47,6 +47,8 @@ pub struct Bitcoind {
     child: Child,
     folder: TempDir,
     ports: Ports,
+    /// What it is started with beside the usual.
+    options: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,9 +84,9 @@ impl Bitcoind {
         let folder = tempfile::tempdir().unwrap();
         for _ in 0..ATTEMPTS {
             let ports = Ports::free();
-            let mut child = spawn(folder.path(), ports);
+            let mut child = spawn(folder.path(), ports, &[]);
             if is_up(&mut child, folder.path(), ports) {
-                return Self { child, folder, ports };
+                return Self { child, folder, ports, options: Vec::new() };
             }
         }
         panic!("bitcoind did not start, {ATTEMPTS} times");
@@ -98,9 +100,18 @@ impl Bitcoind {
         self.rpc("stop", json!([]));
         self.child.wait().unwrap();
         while_down();
-        self.child = spawn(self.folder.path(), self.ports);
+        self.child = spawn(self.folder.path(), self.ports, &self.options);
         assert!(is_up(&mut self.child, self.folder.path(), self.ports), "bitcoind did not come back");
         self.wait_for_filters();
+    }
+
+    /// Starts the node again with other options of one's own.
+    ///
+    /// # Panics
+    /// When it does not come back.
+    pub fn restart_with(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|option| (*option).to_owned()).collect();
+        self.restart(|| {});
     }
 
     /// Starts the node again without the transactions that waited for a block.
@@ -130,6 +141,26 @@ impl Bitcoind {
         self.rpc("addnode", json!([other.address().to_string(), "onetry"]));
         for node in [self, other] {
             wait_until("two nodes to be connected", || node.rpc("getconnectioncount", json!([])) != 0);
+        }
+    }
+
+    /// Ends all connections to another node, which is not dialled again.
+    ///
+    /// # Panics
+    /// When it does not work.
+    pub fn part(&self, other: &Self) {
+        let is_other = |peer: &Value| peer["subver"].as_str().is_some_and(|name| name.contains("Satoshi"));
+        for node in [self, other] {
+            let peers = node.rpc("getpeerinfo", json!([]));
+            for peer in peers.as_array().unwrap().iter().filter(|peer| is_other(peer)) {
+                // The other end may have closed it already.
+                let _ = node.try_rpc("disconnectnode", json!(["", peer["id"]]));
+            }
+        }
+        for node in [self, other] {
+            wait_until("two nodes to be parted", || {
+                !node.rpc("getpeerinfo", json!([])).as_array().unwrap().iter().any(is_other)
+            });
         }
     }
 
@@ -375,7 +406,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn spawn(folder: &Path, ports: Ports) -> Child {
+fn spawn(folder: &Path, ports: Ports, options: &[String]) -> Child {
     Command::new(program())
         .args([
             "-regtest",
@@ -389,6 +420,7 @@ fn spawn(folder: &Path, ports: Ports) -> Child {
         .args(["-natpmp=0", "-blockfilterindex=1", "-peerblockfilters=1", "-printtoconsole=0"])
         // Connections of this machine are served at once, and none is ever banned.
         .args(["-whitelist=noban@127.0.0.1", "-par=1", "-dbcache=16", "-rpcthreads=4"])
+        .args(options)
         .arg(format!("-datadir={}", folder.display()))
         .arg(format!("-rpcport={}", ports.rpc))
         .arg(format!("-bind=127.0.0.1:{}", ports.p2p))

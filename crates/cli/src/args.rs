@@ -15,7 +15,7 @@ mod money;
 mod running;
 mod wallet;
 
-pub(crate) use dao::{CharterArgs, DaoAction, IntentAction, JoinArgs, ParameterText, ProposalArgs};
+pub(crate) use dao::{BumpArgs, CharterArgs, DaoAction, IntentAction, JoinArgs, ParameterText, ProposalArgs};
 pub(crate) use emulate::EmulateArgs;
 pub(crate) use listening::{
     DownloadArgs, LibraryAction, PlayArgs, PlayerAction, PlaylistAction, ReleasesArgs, SearchArgs, Switch,

@@ -363,6 +363,10 @@ turns: Array<DaoTurn>,
  */
 refund_height: number | null, 
 /**
+ * The refund by which the DAO ended, once it is in a block.
+ */
+refunded: string | null, 
+/**
  * Something of late that somebody did wrong, newest first, 20 at most.
  */
 incidents: Array<DaoIncident>, 
@@ -549,7 +553,19 @@ dao: string, } | { "command": "recover",
 /**
  * Of which.
  */
-dao: string, } | { "command": "audit", 
+dao: string, } | { "command": "bump", 
+/**
+ * Of which.
+ */
+dao: string, 
+/**
+ * Which transaction; the one that waits where none is said.
+ */
+txid: string | null, 
+/**
+ * How it is paid; `dry_run` says what it would cost.
+ */
+pay: Pay, } | { "command": "audit", 
 /**
  * Of which.
  */

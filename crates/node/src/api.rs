@@ -371,7 +371,7 @@ pub enum Response {
     Receive(Receive),
     /// To [`WalletCommand::Parse`].
     PayTo(PayTo),
-    /// To [`WalletCommand::Send`] and [`WalletCommand::Bump`].
+    /// To [`WalletCommand::Send`], [`WalletCommand::Bump`] and [`DaoCommand::Bump`].
     Sent(Sent),
     /// To [`WalletCommand::History`].
     WalletHistory(WalletHistory),

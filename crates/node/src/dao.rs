@@ -25,6 +25,8 @@ use crate::{
 };
 
 mod answers;
+mod backup;
+mod bump;
 mod driven;
 mod join;
 mod payback;
@@ -137,6 +139,24 @@ impl Daos {
 
     fn all(&self) -> Vec<Arc<Running>> {
         self.running.lock().expect("no holder panics").values().cloned().collect()
+    }
+
+    /// Adds the owner's DAOs to the parts of a backup.
+    pub(crate) async fn back_up(
+        &self,
+        node: &Inner,
+        parts: &mut BTreeMap<String, String>,
+    ) -> Result<(), ApiError> {
+        backup::add(node, parts).await
+    }
+
+    /// Takes the DAOs of a backup in.
+    pub(crate) async fn restore(
+        &self,
+        node: &Arc<Inner>,
+        parts: &BTreeMap<String, String>,
+    ) -> Result<(), ApiError> {
+        backup::restore(node, parts).await
     }
 
     /// Hands a record on that was stored just now.

@@ -47,6 +47,7 @@ mod tips;
 mod vault;
 
 pub(crate) use daos::{fault as fault_point, investment, name, publish_note, shown_script, until_synced};
+pub(crate) use pay::{Terms, pay_for};
 
 use ledgers::Ledgers;
 use purse::Purse;

@@ -4,6 +4,7 @@
 //! Whatever changes is a [`ChangeSet`] that is to be kept before anything leaves the device.
 
 mod address;
+mod anchor;
 mod attempts;
 mod backup;
 mod blocks;

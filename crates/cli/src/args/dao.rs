@@ -104,6 +104,10 @@ pub(crate) enum DaoAction {
         #[arg(value_name = "DAO")]
         dao: DaoText,
     },
+    /// Pays from your wallet for a transaction of the treasury that waits, or for the refund, so that it confirms sooner
+    #[command(after_help = "Examples:\n  musicdao dao bump 'Our fund' --dry-run\n  \
+                            musicdao dao bump 'Our fund' --fee-rate 20")]
+    Bump(BumpArgs),
     /// Recomputes the accounts from the charter, the turns and the chain alone
     Audit {
         /// An id, eight or more of its first digits, or a name
@@ -160,6 +164,21 @@ pub(crate) struct JoinArgs {
     /// More than the entrance fee, where your claim is to begin higher
     #[arg(long, value_name = "AMOUNT", value_parser = amount)]
     pub(crate) deposit: Option<AmountText>,
+    /// Does not ask before it pays
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) pay: PayArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BumpArgs {
+    /// An id, eight or more of its first digits, or a name
+    #[arg(value_name = "DAO")]
+    pub(crate) dao: DaoText,
+    /// Which transaction, where several wait
+    #[arg(long)]
+    pub(crate) txid: Option<String>,
     /// Does not ask before it pays
     #[arg(long)]
     pub(crate) yes: bool,

@@ -4,7 +4,7 @@ use node::{
     api::{
         ApiError, Dao, DaoAudit, DaoCharter, DaoCommand, DaoCreated, DaoIntent, DaoMembership, DaoOutput,
         DaoProposal, DaoProposals, DaoRecovered, DaoRefunds, DaoStarted, DaoState, Daos, Opened, Pay,
-        Request,
+        Request, Sent,
     },
     domain::{PeerId, SlotId, parse_amount},
 };
@@ -16,7 +16,9 @@ use super::{
     same_name,
 };
 use crate::{
-    args::{CharterArgs, DaoAction, IntentAction, JoinArgs, ParameterText, PassphraseArgs, ProposalArgs},
+    args::{
+        BumpArgs, CharterArgs, DaoAction, IntentAction, JoinArgs, ParameterText, PassphraseArgs, ProposalArgs,
+    },
     failure::Failure,
     human::dao::what_next,
     id::{ArtistText, DaoText, IdText},
@@ -69,6 +71,7 @@ impl Context<'_> {
                 let dao = self.dao_id(&dao).await?;
                 self.output.say(&self.ask_dao::<DaoRecovered>(DaoCommand::Recover { dao }).await?)
             }
+            DaoAction::Bump(args) => self.bump_dao(args).await,
             DaoAction::Audit { dao } => {
                 let dao = self.dao_id(&dao).await?;
                 self.output.say(&self.ask_dao::<DaoAudit>(DaoCommand::Audit { dao }).await?)
@@ -150,6 +153,22 @@ impl Context<'_> {
             started.txid = shown.signing.map(|signing| signing.txid).or(turn);
         }
         self.say_signed(&started)
+    }
+
+    /// Pays for a transaction of the treasury from the own wallet, after saying what that costs.
+    async fn bump_dao(&self, args: BumpArgs) -> Result<(), Failure> {
+        let BumpArgs { dao, txid, yes, pay } = args;
+        self.caught_up().await?;
+        let dao = self.dao_id(&dao).await?;
+        self.known_dao(dao).await?;
+        let bump = |pay| Request::Dao(DaoCommand::Bump { dao, txid: txid.clone(), pay });
+        if !yes && !pay.dry_run && self.may_prompt() {
+            let trial: Sent = self.ask(bump(Pay { dry_run: true, ..terms(&pay)? })).await?;
+            let question = format!("Pay {} sat from your wallet, so that it confirms sooner?", trial.fee_sat);
+            consent(&trial.warnings, &question)?;
+        }
+        let sent: Sent = self.paid(&pay, bump).await?;
+        self.sent(&sent).await
     }
 
     async fn say_membership(&self, command: DaoCommand) -> Result<(), Failure> {

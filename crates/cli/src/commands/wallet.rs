@@ -221,7 +221,7 @@ impl Context<'_> {
     }
 
     /// Tells of a payment; a node of this command's own stays until other nodes were told.
-    async fn sent(&self, sent: &Sent) -> Result<(), Failure> {
+    pub(super) async fn sent(&self, sent: &Sent) -> Result<(), Failure> {
         if !sent.dry_run && self.session.is_embedded() {
             let command = WalletCommand::History { offset: 0, limit: None };
             let left = |answer: &Result<WalletHistory, ApiError>| {

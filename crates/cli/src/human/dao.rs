@@ -149,7 +149,9 @@ impl Shown for Dao {
                 ),
             ));
         }
-        if let Some(height) = self.refund_height {
+        if let Some(txid) = &self.refunded {
+            lines.push(("refund", format!("paid everybody their claim: {txid}")));
+        } else if let Some(height) = self.refund_height {
             lines.push(("refund", format!("from block {height} on, where the coin does not move before")));
         }
         if let Some(delegate) = self.delegate {
@@ -361,7 +363,10 @@ impl Human for DaoRefunds {
 impl Human for DaoRecovered {
     fn human(&self) -> String {
         let mut text = fields(&[("refund", self.txid.clone())]);
-        text.push_str("Everybody gets their claim once it is in a block.\n");
+        text.push_str(
+            "Everybody gets their claim once it is in a block. It is sent again until then; where it pays too little \
+             for now,\n`musicdao dao bump DAO` adds to it from your wallet.\n",
+        );
         text
     }
 }

@@ -109,6 +109,19 @@ pub enum DaoCommand {
         #[ts(as = "String")]
         dao: SlotId,
     },
+    /// Raises the fee of a transaction of the coin that waits for its block, or of the refund that was sent, by a child
+    /// that the owner's own wallet pays: answered by [`super::Response::Sent`].
+    Bump {
+        /// Of which.
+        #[ts(as = "String")]
+        dao: SlotId,
+        /// Which transaction; the one that waits where none is said.
+        #[serde(default)]
+        txid: Option<String>,
+        /// How it is paid; `dry_run` says what it would cost.
+        #[serde(default)]
+        pay: Pay,
+    },
     /// Recomputes the accounts from the charter, the turns and the chain: answered by [`super::Response::DaoAudit`].
     Audit {
         /// Of which.
@@ -412,6 +425,9 @@ pub struct Dao {
     pub turns: Vec<DaoTurn>,
     /// The block from which the refund can be sent, where the coin does not move before.
     pub refund_height: Option<u32>,
+    /// The refund by which the DAO ended, once it is in a block.
+    #[serde(default)]
+    pub refunded: Option<String>,
     /// Something of late that somebody did wrong, newest first, 20 at most.
     pub incidents: Vec<DaoIncident>,
     /// Why figures are not of now, in words.

@@ -12,7 +12,7 @@ use treasury::{
     paying::id_of,
 };
 
-use super::{join, proposals, propose, records, running::Running, show};
+use super::{bump, join, proposals, propose, records, running::Running, show};
 use crate::{
     api::{
         ApiError, DaoCharter, DaoCommand, DaoConstruction, DaoCreated, DaoPolicy, DaoRecovered, DaoStarted,
@@ -66,6 +66,9 @@ pub(super) async fn answer(node: &Arc<Inner>, command: DaoCommand) -> Result<Res
             show::refunds(node, &driven)?.into()
         }
         C::Recover { dao } => recover(node, opened(node, &dao).await?.as_ref()).await?.into(),
+        C::Bump { dao, txid, pay } => {
+            bump::bump(node, opened(node, &dao).await?.as_ref(), txid, pay).await?.into()
+        }
         C::Audit { dao } => {
             let running = opened(node, &dao).await?;
             let driven = running.driven().await;
@@ -210,6 +213,9 @@ async fn delegate(node: &Arc<Inner>, running: &Running, to: Option<PeerId>) -> R
 /// Sends the refund.
 async fn recover(node: &Arc<Inner>, running: &Running) -> Result<DaoRecovered, ApiError> {
     let mut driven = running.driven().await;
+    if show::is_over(&driven.member) {
+        return Err(show::over());
+    }
     let refunds = show::refunds(node, &driven)?;
     let first = refunds.refunds.first().ok_or_else(show::no_coin)?;
     let tip = driven.member.tip().map_or(0, |tip| tip.height);

@@ -44,6 +44,7 @@ pub(super) async fn join(
 ) -> Result<DaoMembership, ApiError> {
     let me = node.identity.id();
     let Pay { fee, dry_run, passphrase, .. } = pay;
+    let _one = running.joining.lock().await;
     let (fee_sat, depth) = {
         let driven = running.driven().await;
         check_may_join(&driven)?;
@@ -57,6 +58,7 @@ pub(super) async fn join(
         return Err(ApiError::new("dao_deposit_low", message));
     }
     let rate = node.money.usual_rate(node, fee).await?;
+    forget_unpublished(node, &running.dao).await?;
     let (coins, cost) = choose(node.money.confirmed_coins(depth).await?, deposit, rate, depth)?;
     let mut shown = DaoMembership {
         dao_id: running.dao,
@@ -87,6 +89,7 @@ pub(super) async fn join(
     };
     node.store.set_setting(&setting(&running.dao), &kept).await?;
     node.money.reserve(&kept.coins, true).await?;
+    crate::money::fault_point("dao_wished");
     match records::publish(node, join).await {
         Ok(record) => running.driven().await.record(node, &record).await?,
         Err(error) => {
@@ -102,7 +105,7 @@ pub(super) async fn join(
 
 fn check_may_join(driven: &Driven) -> Result<(), ApiError> {
     let (state, member) = (driven.member.state(), &driven.member);
-    if state.has_ended() || state.dissolving {
+    if super::show::is_over(member) || state.dissolving {
         return Err(ApiError::new("dao_ended", "this DAO has ended: nobody joins it any more"));
     }
     match super::show::membership(member, &driven.member_id()) {
@@ -123,6 +126,20 @@ async fn check_no_wish(node: &Inner, driven: &Driven) -> Result<(), ApiError> {
         }
         false => Ok(()),
     }
+}
+
+/// Lets go of a wish that was kept and, since the node ended, not published: nobody can know of it, and its coins may be
+/// chosen again.
+///
+/// # Errors
+/// `wallet_none`, and those of the database.
+pub(super) async fn forget_unpublished(node: &Inner, dao: &DaoId) -> Result<(), ApiError> {
+    let Some(wish) = wish(node, dao).await?.filter(|wish| !wish.taken_back) else { return Ok(()) };
+    if node.store.record(&wish.join).await?.is_none() {
+        node.money.reserve(&wish.coins, false).await?;
+        node.store.remove_setting(&setting(dao)).await?;
+    }
+    Ok(())
 }
 
 /// Chooses the smallest coin that is enough, else the largest few; says what it costs at most.
@@ -203,7 +220,14 @@ pub(super) async fn sign(
 /// `dao_not_member`, and those of publishing.
 pub(super) async fn leave(node: &Arc<Inner>, running: &Running) -> Result<(), ApiError> {
     let me = node.identity.id();
-    let join = running.driven().await.member.state().member(&me).map(|member| member.join);
+    let join = {
+        let driven = running.driven().await;
+        let join = driven.member.state().member(&me).map(|member| member.join);
+        if join.is_some() && super::show::is_over(&driven.member) {
+            return Err(super::show::over());
+        }
+        join
+    };
     if let Some(join) = join {
         let leave = Leave { network: node.money.network(), dao: running.dao, join };
         let record = records::publish(node, leave).await?;
@@ -243,6 +267,28 @@ pub(super) async fn settle(node: &Arc<Inner>, driven: &Driven) {
 pub(super) async fn wishes(node: &Inner, dao: &DaoId) -> Result<Option<SlotId>, ApiError> {
     let wish = wish(node, dao).await?;
     Ok(wish.filter(|wish| !wish.taken_back).map(|wish| wish.join))
+}
+
+/// What was set aside to join with, for a backup.
+///
+/// # Errors
+/// Those of the database.
+pub(super) async fn kept(node: &Inner, dao: &DaoId) -> Result<Option<serde_json::Value>, ApiError> {
+    Ok(node.store.setting(&setting(dao)).await?)
+}
+
+/// Takes from a backup what was set aside to join with, where nothing is here.
+///
+/// # Errors
+/// Those of the database.
+pub(super) async fn restore(node: &Inner, dao: &DaoId, kept: &serde_json::Value) -> Result<(), ApiError> {
+    match serde_json::from_value::<Wish>(kept.clone()) {
+        Ok(found) if wish(node, dao).await?.is_none() => {
+            node.store.set_setting(&setting(dao), &found).await?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn wish(node: &Inner, dao: &DaoId) -> Result<Option<Wish>, ApiError> {

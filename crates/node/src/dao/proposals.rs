@@ -128,7 +128,10 @@ fn figures(node: &Inner, driven: &Driven, id: &ProposalId) -> Option<DaoProposal
         electorate: small(electorate.len()),
         needed: state.rules.threshold_of(small(electorate.len())),
         my_vote: mine.map(|(_, _, choice)| shown_choice(choice)),
-        may_vote: mine.is_none() && electorate.contains(&me) && tip <= proposal.expiry,
+        may_vote: mine.is_none()
+            && !super::show::is_over(member)
+            && electorate.contains(&me)
+            && tip <= proposal.expiry,
         expiry: proposal.expiry,
         txid: done.map(|done| done.txid).or(attempt.map(|it| it.txid)).map(|txid| txid.to_string()),
         confirmations: done.map_or(0, |done| (tip + 1).saturating_sub(done.block.height)),
@@ -165,9 +168,9 @@ fn state_of(
     let is_pointless = match &proposal.intent {
         Intent::Remove(peer) => state.member(peer).is_none(),
         Intent::Admit(peer) => state.member(peer).is_some(),
-        _ => state.has_ended(),
+        _ => false,
     };
-    if is_pointless {
+    if is_pointless || super::show::is_over(member) {
         S::Superseded
     } else if is_expired {
         S::Expired

@@ -37,6 +37,9 @@ pub(super) async fn propose(
         if state.member(&me).is_none() {
             return Err(ApiError::new("dao_not_member", "only members propose something: join first"));
         }
+        if super::show::is_over(&driven.member) {
+            return Err(super::show::over());
+        }
         let tip = driven.member.tip().map_or(state.height, |tip| tip.height);
         Proposal {
             network: node.money.network(),

@@ -56,6 +56,8 @@ pub(crate) struct Running {
     pub(super) creator: PeerId,
     pub(super) charter: Charter,
     pub(super) work: mpsc::Sender<Work>,
+    /// Held while coins are set aside to join with, so that one wish is made.
+    pub(super) joining: Mutex<()>,
     /// Whether records went past.
     behind: AtomicBool,
     driven: Mutex<Driven>,
@@ -75,10 +77,13 @@ pub(super) async fn begin(
         creator,
         charter,
         work: work.clone(),
+        joining: Mutex::default(),
         behind: AtomicBool::new(true),
         driven: Mutex::new(driven),
     });
     running.settle(node).await;
+    // Where that fails the coins stay locked until the next wish.
+    running.note(node, super::join::forget_unpublished(node, &dao).await);
     node.dao.inbox.add(dao, work);
     node.tasks.spawn(run(node.clone(), running.clone(), queue));
     Ok(running)

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     PeerId,
+    bitcoin::Amount,
     kinds::{self, Charter, DaoId, JoinPolicy, Rules},
 };
-use treasury::dao::{State, member::Member};
+use treasury::dao::member::Member;
 
 use super::{driven::Driven, join, running::Running};
 use crate::{
@@ -81,15 +82,30 @@ async fn summary(node: &Inner, running: &Running) -> Result<DaoSummary, ApiError
         membership: own(member, &me, wishes),
         members: u32::try_from(members).unwrap_or(u32::MAX),
         fee_sat: state.rules.entrance_fee.to_sat(),
-        treasury_sat: state.coin.map_or(0, |coin| coin.value.to_sat()),
-        claim_sat: state.accounts.get(&me).map_or(0, |account| account.free().to_sat()),
+        treasury_sat: state.coin.map_or(0, |coin| left(member, coin.value)),
+        claim_sat: state.accounts.get(&me).map_or(0, |account| left(member, account.free())),
     })
+}
+
+/// Says whether the coin went out, by the refund or by the members' vote.
+pub(super) fn is_over(member: &Member) -> bool {
+    member.refunded().is_some() || member.state().has_ended()
+}
+
+/// What is said to whoever wants something of a DAO that is over.
+pub(super) fn over() -> ApiError {
+    ApiError::new("dao_ended", "this DAO has ended: its coin went out, and everybody has their part")
+}
+
+/// What of an amount is still in the treasury: nothing once the refund is in a block.
+fn left(member: &Member, amount: Amount) -> u64 {
+    if member.refunded().is_some() { 0 } else { amount.to_sat() }
 }
 
 /// Where the life of a DAO stands.
 pub(super) fn stage(member: &Member) -> DaoStage {
     let state = member.state();
-    if member.refunded().is_some() || state.has_ended() {
+    if is_over(member) {
         DaoStage::Ended
     } else if !state.is_unfounded() {
         DaoStage::Active
@@ -173,7 +189,7 @@ pub(super) async fn show(node: &Arc<Inner>, running: &Running) -> Result<Dao, Ap
 fn figures(running: &Running, driven: &Driven, me: &PeerId, wishes: bool) -> Dao {
     let (member, state) = (&driven.member, driven.member.state());
     let epoch = state.epoch();
-    let claims: Vec<u64> = state.accounts.values().map(|account| account.claim.to_sat()).collect();
+    let claims: Vec<u64> = state.accounts.values().map(|account| left(member, account.claim)).collect();
     let coin = state.coin.filter(|_| member.refunded().is_none());
     let confirmed = coin.and_then(|coin| member.evidence().coins.get(&coin.outpoint));
     let tip = member.tip().map_or(0, |tip| tip.height);
@@ -196,11 +212,11 @@ fn figures(running: &Running, driven: &Driven, me: &PeerId, wishes: bool) -> Dao
         coin: coin.map(|coin| coin.outpoint.to_string()),
         confirmations,
         treasury_sat: coin.map_or(0, |coin| coin.value.to_sat()),
-        claims_sum_sat: state.claims().to_sat(),
-        unassigned_sat: state.unassigned.to_sat(),
-        reserve_sat: state.reserve.to_sat(),
+        claims_sum_sat: left(member, state.claims()),
+        unassigned_sat: left(member, state.unassigned),
+        reserve_sat: left(member, state.reserve),
         unprotected_sat: driven.sight.incomes(member).map(|(_, output, _)| output.value.to_sat()).sum(),
-        claim_sat: state.accounts.get(me).map_or(0, |account| account.free().to_sat()),
+        claim_sat: state.accounts.get(me).map_or(0, |account| left(member, account.free())),
         gini: gini(&claims),
         nakamoto: nakamoto(&claims),
         turnout: turnout(member),
@@ -208,6 +224,7 @@ fn figures(running: &Running, driven: &Driven, me: &PeerId, wishes: bool) -> Dao
         signing: signing(member),
         turns: turns(member),
         refund_height: confirmed.map(|coin| coin.height + u32::from(state.charter.recovery)),
+        refunded: member.refunded().map(|txid| txid.to_string()),
         incidents: Vec::new(),
         waiting: driven.waiting.clone(),
     }
@@ -233,7 +250,7 @@ fn members(driven: &Driven, me: &PeerId) -> Vec<DaoMember> {
     };
     let within = state.members().map(|(peer, _)| {
         let account = &state.accounts[peer];
-        shown(peer, account.claim.to_sat(), account.reserved.to_sat())
+        shown(peer, left(member, account.claim), left(member, account.reserved))
     });
     within.chain(registered(member).keys().map(|peer| shown(peer, 0, 0))).collect()
 }
@@ -299,7 +316,7 @@ pub(super) async fn of_member(
     let last = member.history().iter().rev();
     let last = last.clone().find(|done| done.joined.contains(&peer) || done.left.contains(&peer));
     let txid = attempt.map(|it| it.txid).or(last.map(|done| done.txid));
-    let account = member.state().accounts.get(&peer).map(|account| account.free().to_sat());
+    let account = member.state().accounts.get(&peer).map(|account| left(member, account.free()));
     let amount_sat = account.or_else(|| registered(member).get(&peer).copied()).unwrap_or_default();
     Ok(DaoMembership {
         dao_id: running.dao,
@@ -352,12 +369,13 @@ pub(super) fn audit(driven: &Driven) -> DaoAudit {
         Ok(_) => problems.push("dao_unbalanced".to_owned()),
         Err(refusal) => problems.push(refusal.code().to_owned()),
     }
-    let treasury = state.coin.map_or(0, |coin| coin.value.to_sat());
-    let confirmed = state.coin.and_then(|coin| member.evidence().coins.get(&coin.outpoint));
-    if state.coin.is_some() && confirmed.map(|coin| coin.output.value.to_sat()) != Some(treasury) {
+    let coin = state.coin.filter(|_| member.refunded().is_none());
+    let treasury = coin.map_or(0, |coin| coin.value.to_sat());
+    let confirmed = coin.and_then(|coin| member.evidence().coins.get(&coin.outpoint));
+    if coin.is_some() && confirmed.map(|coin| coin.output.value.to_sat()) != Some(treasury) {
         problems.push("dao_missing_coin".to_owned());
     }
-    let (claims, unassigned, reserve) = sums(state);
+    let (claims, unassigned, reserve) = sums(member);
     if claims + unassigned + reserve != treasury {
         problems.push("dao_unbalanced".to_owned());
     }
@@ -373,8 +391,9 @@ pub(super) fn audit(driven: &Driven) -> DaoAudit {
     }
 }
 
-fn sums(state: &State) -> (u64, u64, u64) {
-    (state.claims().to_sat(), state.unassigned.to_sat(), state.reserve.to_sat())
+fn sums(member: &Member) -> (u64, u64, u64) {
+    let state = member.state();
+    (left(member, state.claims()), left(member, state.unassigned), left(member, state.reserve))
 }
 
 fn charter(charter: &Charter, rules: &Rules) -> DaoCharter {

@@ -122,6 +122,11 @@ impl Sight {
         self.roots.get(txid).copied()
     }
 
+    /// Says whether a block has a coin at one of the DAO's scripts, and none its spending.
+    pub(super) fn has(&self, outpoint: &OutPoint) -> bool {
+        self.outputs.contains_key(outpoint) && !self.spends.contains_key(outpoint)
+    }
+
     /// Lists coins at the DAO's scripts that no transaction of its own made and that nothing spends.
     pub(super) fn incomes<'a>(
         &'a self,

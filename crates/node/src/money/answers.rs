@@ -64,7 +64,7 @@ impl Money {
                 self.hub.tell(&Event::WalletChanged);
                 self.status().await?.into()
             }
-            C::Backup { passphrase } => self.backup(passphrase).await?.into(),
+            C::Backup { passphrase } => self.backup(node, passphrase).await?.into(),
             C::Send(spend) => self.send(node, spend).await?.into(),
             C::Bump { txid, fee, dry_run, passphrase } => {
                 let terms = Terms { fee, dry_run, passphrase, key: None };

@@ -77,7 +77,8 @@ impl Money {
         if wallet.network() != self.network {
             return Err(crate::config::network_mismatch(wallet.network(), self.network));
         }
-        self.adopt(node, Arc::new(seed), passphrase, wallet, &payments(&parts)?).await
+        self.adopt(node, Arc::new(seed), passphrase, wallet, &payments(&parts)?).await?;
+        node.dao.restore(node, &parts).await
     }
 
     /// Writes seed, wallet and what its payments were for, and goes to work with them, unlocked.
@@ -144,9 +145,10 @@ impl Money {
     }
 
     /// Writes all that has to outlive this disk, encrypted.
-    pub(super) async fn backup(&self, passphrase: String) -> Result<Backup, ApiError> {
+    pub(super) async fn backup(&self, node: &Inner, passphrase: String) -> Result<Backup, ApiError> {
         let seed = self.open_seed(Passphrase::new(passphrase.clone())?).await?;
-        let parts = self.parts().await?;
+        let mut parts = self.parts().await?;
+        node.dao.back_up(node, &mut parts).await?;
         let mut purse = self.purse.lock().await;
         // What is not on the disk yet is not told, to a backup either.
         purse.keep().await?;

@@ -63,7 +63,14 @@ async fn send(node: &Arc<Inner>, chain: &Chain, ending: &CancellationToken) -> R
         if held.contains(&txid.to_string()) {
             continue;
         }
-        match ending.run_until_cancelled(chain.broadcast(&tx)).await {
+        let parent = node.money.purse.lock().await.wallet()?.parent(&tx);
+        let sending = async {
+            match &parent {
+                Some(parent) => chain.broadcast_package(parent, &tx).await,
+                None => chain.broadcast(&tx).await,
+            }
+        };
+        match ending.run_until_cancelled(sending).await {
             None => return Ok(()),
             Some(Ok(_)) => sent(node, txid).await?,
             Some(Err(error)) => tracing::debug!(code = error.code(), "a payment is not sent yet"),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use domain::bitcoin::{Address, Amount, FeeRate, Txid};
+use domain::bitcoin::{Address, Amount, FeeRate, Transaction, Txid};
 use store::{PaymentRow, StoredRecord};
 use treasury::wallet::{Coins, Draft, Entry, Keys, Passphrase, Payee, Speed, Spend, Wallet, parse_fee_rate};
 
@@ -12,6 +12,8 @@ use crate::{
     node::{Inner, random_bytes, unix_ms},
 };
 
+/// What a payment is for that lets a DAO's transaction into a block sooner.
+const DAO_FEE: &str = "dao_fee";
 /// Longest name of a wish in characters.
 const MAX_KEY: usize = 64;
 
@@ -71,6 +73,36 @@ pub(crate) async fn pay(
         Ok(PaymentRow { txid, wish, purpose, detail, records, published, created_ms: unix_ms() })
     };
     let prepare = |wallet: &Wallet| Ok(wallet.prepare(&spend, random_bytes()?, now())?);
+    node.money.carry_out(terms, prepare, Box::new(row)).await
+}
+
+/// Pays the network for a DAO's transaction, by the output of it that anybody can spend, with a coin of the wallet's.
+/// `paid` is what the transaction pays itself.
+///
+/// # Errors
+/// Those of [`pay`]; `bump_impossible` says why there is nothing to raise.
+pub(crate) async fn pay_for(
+    node: &Arc<Inner>,
+    parent: &Transaction,
+    paid: Amount,
+    terms: Terms,
+) -> Result<Sent, ApiError> {
+    let rate = node.money.rate(node, terms.fee).await?;
+    let wish = terms.key.clone();
+    let row = |draft: &Draft| {
+        let txid = draft.txid().to_string();
+        let (purpose, created_ms) = (DAO_FEE.to_owned(), unix_ms());
+        Ok(PaymentRow {
+            txid,
+            wish,
+            purpose,
+            detail: String::new(),
+            records: Vec::new(),
+            published: true,
+            created_ms,
+        })
+    };
+    let prepare = |wallet: &Wallet| Ok(wallet.prepare_anchored(parent, paid, rate, now())?);
     node.money.carry_out(terms, prepare, Box::new(row)).await
 }
 

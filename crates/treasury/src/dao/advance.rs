@@ -134,15 +134,16 @@ impl<'a> Work<'a> {
         may.then_some(()).ok_or(Refusal::Builder(builder))
     }
 
-    /// The pooled coin is spent only once it is confirmed, and not for nothing.
+    /// The pooled coin is spent only once it is confirmed, as the chain is now, and not for nothing.
     fn check_coin(&self) -> Result<(), Refusal> {
         let Some(coin) = self.before.coin else { return self.check_founding() };
         let confirmed = self.evidence.coins.get(&coin.outpoint).ok_or(Refusal::MissingCoin(coin.outpoint))?;
         let depth = u32::from(self.before.charter.confirmations);
-        if self.now.height.saturating_add(1) < confirmed.height.saturating_add(depth) {
+        let tip = self.evidence.tip;
+        if tip.saturating_add(1) < confirmed.height.saturating_add(depth) {
             return Err(Refusal::Unconfirmed(coin.outpoint));
         }
-        let age = self.now.height.saturating_sub(confirmed.height);
+        let age = tip.saturating_sub(confirmed.height);
         let is_old = age >= u32::from(self.before.charter.recovery) / 2;
         let turn = self.turn;
         let is_idle = turn.merges.is_empty() && turn.approvals.is_empty() && turn.leaves.is_empty();

@@ -302,9 +302,11 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
+    /// Says whether a coin is deep enough as the chain is now: after a reorganisation it may be in a higher block than
+    /// when the turn was made, and the turn be in a block all the same.
     fn is_deep(&self, height: u32) -> bool {
         let depth = u32::from(self.before.charter.depth);
-        self.now.height.saturating_add(1) >= height.saturating_add(depth)
+        self.evidence.tip.saturating_add(1) >= height.saturating_add(depth)
     }
 
     /// Counts the members for whom enough vouch, within the rules' season and growth.

@@ -416,6 +416,9 @@ pub struct Member {
     /// Whether what turns are judged by has changed.
     dirty: bool,
     refunded: Option<Txid>,
+    /// The turn whose coin's refund the owner sends, and when that was done last.
+    recovering: Option<TurnId>,
+    refund_sent: Option<u64>,
     now: u64,
     tick: u64,
     round: u64,
@@ -488,6 +491,8 @@ impl Member {
             need: None,
             dirty: true,
             refunded: None,
+            recovering: None,
+            refund_sent: None,
             now,
             tick: now,
             round: 0,

@@ -11,7 +11,9 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Chain, MAX_INDEX, Passphrase, Seed, SeedError, VaultError, Wallet, vault};
+use super::{
+    Account, Chain, MAX_INDEX, Passphrase, Seed, SeedError, VaultError, Wallet, anchor::is_treasurys, vault,
+};
 
 /// Version of the file's content.
 const VERSION: u32 = 1;
@@ -122,6 +124,8 @@ pub(crate) fn backup_with(
             .outbox()
             .iter()
             .map(|tx| &**tx)
+            // What pays for a treasury's transaction is nothing without it.
+            .filter(|tx| !is_treasurys(tx))
             .chain(wallet.returning())
             .map(serialize_hex)
             .collect(),

@@ -6,13 +6,14 @@ use domain::bitcoin::{Amount, FeeRate, OutPoint, Transaction, TxOut, Txid, Weigh
 
 use super::{
     Chain, Coin, Draft, DraftKind, SpendError, Wallet,
+    anchor::is_shared,
     spend::{Plan, check_rate},
     view::{Position, made_here},
 };
 
 /// What a replacement pays on top for being relayed (Bitcoin Core's `-incrementalrelayfee`, as it was before 30.0, so
 /// that older nodes take it, too).
-const RELAY_RATE: FeeRate = FeeRate::from_sat_per_vb_u32(1);
+pub(crate) const RELAY_RATE: FeeRate = FeeRate::from_sat_per_vb_u32(1);
 
 impl Wallet {
     /// Prepares what makes an unconfirmed transaction faster: one of the wallet's own is replaced, one of others' gets a
@@ -29,6 +30,9 @@ impl Wallet {
     ) -> Result<Draft, SpendError> {
         check_rate(rate)?;
         let tx = self.waiting(txid)?;
+        if is_shared(self, &tx) {
+            return Err(SpendError::Bump { txid, problem: "it is a treasury's, which is paid for as such" });
+        }
         match made_here(&self.scripts, &tx) && !self.has_children(txid) {
             true => self.replacement(txid, &tx, rate, entropy, now),
             false => self.child(txid, &tx, rate, entropy, now),
@@ -150,7 +154,7 @@ impl Wallet {
     }
 
     /// A coin that the replaced transaction had spent.
-    fn spent_coin(&self, outpoint: OutPoint, output: &TxOut) -> Option<Coin> {
+    pub(crate) fn spent_coin(&self, outpoint: OutPoint, output: &TxOut) -> Option<Coin> {
         let (chain, index) = self.scripts.of(outpoint)?;
         let tx = self.graph.get_tx(outpoint.txid)?;
         let own = made_here(&self.scripts, &tx);

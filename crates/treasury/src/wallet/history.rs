@@ -6,6 +6,7 @@ use domain::bitcoin::{Amount, SignedAmount, Transaction, Txid};
 
 use super::{
     Account, Draft, DraftId, Wallet,
+    anchor::is_shared,
     changes::Stage,
     view::{Position, made_here},
 };
@@ -140,7 +141,9 @@ impl Wallet {
             height,
             label: self.label_of(txid),
             own,
-            can_bump: waits && (own || self.view().coins.iter().any(|coin| coin.outpoint.txid == txid)),
+            can_bump: waits
+                && !is_shared(self, &node.tx)
+                && (own || self.view().coins.iter().any(|coin| coin.outpoint.txid == txid)),
         })
     }
 

@@ -165,18 +165,16 @@ impl Keys {
         }
     }
 
-    /// Signs every input by its key's path; `prevouts` and `paths` stand in the order of the inputs.
+    /// Signs inputs, each by its key's path; `prevouts` stand in the order of all inputs.
     pub(crate) fn sign(
         &self,
         tx: &mut Transaction,
         prevouts: &[TxOut],
-        paths: &[(Chain, u32)],
+        paths: impl Iterator<Item = (usize, (Chain, u32))>,
     ) -> Result<(), TaprootError> {
-        let paths = paths.iter().enumerate();
-        let witnesses = paths.map(|(input, path)| self.witness(tx, prevouts, input, *path));
-        let witnesses = witnesses.collect::<Result<Vec<_>, _>>()?;
-        for (input, witness) in tx.input.iter_mut().zip(witnesses) {
-            input.witness = witness;
+        let witnesses = paths.map(|(input, path)| Ok((input, self.witness(tx, prevouts, input, path)?)));
+        for (input, witness) in witnesses.collect::<Result<Vec<_>, TaprootError>>()? {
+            tx.input[input].witness = witness;
         }
         Ok(())
     }

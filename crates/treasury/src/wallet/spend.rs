@@ -125,14 +125,18 @@ pub struct ChangeOutput {
 /// A payment that only lacks its signatures. Its transaction's name is final.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
-    kind: DraftKind,
-    tx: Transaction,
-    inputs: Vec<Input>,
-    change: Option<ChangeOutput>,
-    rest_to: Option<ScriptBuf>,
-    label: Option<String>,
+    pub(crate) kind: DraftKind,
+    pub(crate) tx: Transaction,
+    /// The wallet's own.
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) change: Option<ChangeOutput>,
+    pub(crate) rest_to: Option<ScriptBuf>,
+    pub(crate) label: Option<String>,
     /// When it was made, in unix seconds.
-    made_at: u64,
+    pub(crate) made_at: u64,
+    /// A treasury's transaction, whose anchor is the first input; it is nobody's, and needs no signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<Transaction>,
 }
 
 impl Draft {
@@ -180,8 +184,9 @@ impl Draft {
 
     /// Returns the network's fee.
     pub fn fee(&self) -> Amount {
+        let anchor: Amount = self.anchor().map(|output| output.value).into_iter().sum();
         let spent: Amount = self.inputs.iter().map(|input| input.amount).sum();
-        spent - self.tx.output.iter().map(|output| output.value).sum()
+        anchor + spent - self.tx.output.iter().map(|output| output.value).sum()
     }
 
     /// Returns the size in virtual bytes once it is signed.
@@ -215,7 +220,17 @@ impl Draft {
     }
 
     fn weight(&self) -> Weight {
-        signed_weight(&self.tx)
+        let mut tx = self.tx.clone();
+        for input in tx.input.iter_mut().skip(self.anchor().into_iter().count()) {
+            input.witness = Witness::from_slice(&[[0_u8; 64]]);
+        }
+        tx.weight()
+    }
+
+    /// The anchor that the first input spends.
+    fn anchor(&self) -> Option<&TxOut> {
+        let outpoint = self.tx.input.first()?.previous_output;
+        self.parent.as_ref()?.output.get(outpoint.vout as usize)
     }
 }
 
@@ -273,15 +288,20 @@ impl Wallet {
         let prevouts = self.inputs_still_there(draft)?;
         self.check_caps(draft)?;
         let stale = |problem: &str| SpendError::Stale(problem.into());
+        let own = draft.anchor().into_iter().count()..draft.tx.input.len();
         let paths: Vec<_> = draft.inputs.iter().map(|input| (input.chain, input.index)).collect();
         let mut tx = draft.tx.clone();
-        keys.sign(&mut tx, &prevouts, &paths).map_err(|error| SpendError::Stale(error.to_string()))?;
+        let signed = keys.sign(&mut tx, &prevouts, own.clone().zip(paths));
+        signed.map_err(|error| SpendError::Stale(error.to_string()))?;
         let valid = |input| keys::verify(&self.secp, &tx, input, &prevouts);
-        if !(0..tx.input.len()).all(valid) || tx.weight() > draft.weight() {
+        if !own.clone().all(valid) || tx.weight() > draft.weight() {
             return Err(stale("its signatures do not hold"));
         }
         if let Some(change) = draft.change {
             self.reveal(Chain::Change, change.index + 1);
+        }
+        if let Some(parent) = &draft.parent {
+            self.take_parent(parent, now);
         }
         let sent = Sent { stage: Stage::Signed, at: now, rest_to: draft.rest_to.clone() };
         let txid = self.take_signed(tx, sent);
@@ -364,6 +384,7 @@ impl Wallet {
             rest_to: plan.rest_to.clone(),
             label: plan.label.clone(),
             made_at: now,
+            parent: None,
         };
         if draft.weight() > MAX_WEIGHT {
             return Err(SpendError::TooHeavy(draft.weight().to_wu()));
@@ -416,13 +437,14 @@ impl Wallet {
 
     fn inputs_still_there(&self, draft: &Draft) -> Result<Vec<TxOut>, SpendError> {
         let free: HashSet<OutPoint> = self.view().coins.iter().map(|coin| coin.outpoint).collect();
-        let replaced = match draft.kind {
-            DraftKind::Replacement(txid) => self.waiting(txid)?.input.clone(),
+        let replaced = match (draft.kind, &draft.parent) {
+            (DraftKind::Replacement(txid), _) => self.waiting(txid)?.input.clone(),
+            (_, Some(parent)) => self.children(parent).iter().flat_map(|tx| tx.input.clone()).collect(),
             _ => Vec::new(),
         };
         let replaced: HashSet<OutPoint> = replaced.iter().map(|input| input.previous_output).collect();
-        let mut prevouts = Vec::with_capacity(draft.inputs.len());
-        for (input, txin) in draft.inputs.iter().zip(&draft.tx.input) {
+        let mut prevouts: Vec<TxOut> = draft.anchor().cloned().into_iter().collect();
+        for (input, txin) in draft.inputs.iter().zip(draft.tx.input.iter().skip(prevouts.len())) {
             let output = self.graph.get_txout(input.outpoint).filter(|output| output.value == input.amount);
             let here = self.scripts.of(input.outpoint) == Some((input.chain, input.index))
                 && txin.previous_output == input.outpoint
@@ -435,13 +457,13 @@ impl Wallet {
                 }
             }
         }
-        match draft.tx.input.len() == draft.inputs.len() {
+        match draft.tx.input.len() == prevouts.len() && draft.anchor().is_some() == draft.parent.is_some() {
             true => Ok(prevouts),
             false => Err(SpendError::Stale("its coins do not match".into())),
         }
     }
 
-    fn check_caps(&self, draft: &Draft) -> Result<(), SpendError> {
+    pub(crate) fn check_caps(&self, draft: &Draft) -> Result<(), SpendError> {
         let limits = Limits::of(self.network());
         let (amount, fee) = (draft.amount(), draft.fee());
         if let Some(cap) = limits.amount.filter(|cap| amount > *cap) {
@@ -458,7 +480,7 @@ impl Wallet {
 }
 
 impl Input {
-    fn of(coin: &Coin) -> Self {
+    pub(crate) fn of(coin: &Coin) -> Self {
         Self { outpoint: coin.outpoint, amount: coin.amount, chain: coin.chain, index: coin.index }
     }
 }
@@ -532,15 +554,6 @@ fn unsigned(inputs: &[Input], output: Vec<TxOut>, height: u32) -> Transaction {
         input: inputs.iter().map(input).collect(),
         output,
     }
-}
-
-/// The weight once every input has its signature.
-fn signed_weight(tx: &Transaction) -> Weight {
-    let mut tx = tx.clone();
-    for input in &mut tx.input {
-        input.witness = Witness::from_slice(&[[0_u8; 64]]);
-    }
-    tx.weight()
 }
 
 /// Bytes of a compact size.

@@ -457,6 +457,13 @@ impl Wallet {
         txid
     }
 
+    /// Takes a transaction of others that one of the wallet's pays for.
+    pub(crate) fn take_parent(&mut self, tx: &Transaction, now: u64) {
+        let txid = self.insert(&Arc::new(tx.clone()));
+        let seen = self.graph.insert_seen_at(txid, now);
+        self.stage_graph(seen);
+    }
+
     /// The outputs that the transaction spends, if the wallet knows all of them.
     pub(crate) fn prevouts(&self, tx: &Transaction) -> Option<Vec<TxOut>> {
         tx.input.iter().map(|input| self.graph.get_txout(input.previous_output).cloned()).collect()

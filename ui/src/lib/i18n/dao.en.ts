@@ -331,6 +331,7 @@ export const daoFailures: Record<string, Said> = {
   dao_proposal_unknown: ['This proposal is not known here.', 'It may still be on its way.'],
   dao_too_early: ['It is too early for that.', 'Wait until the block that is shown.'],
   dao_refund_missing: ['The way out is not complete on this device yet.', 'Other members’ devices have it.'],
+  dao_nothing_waits: ['Nothing of this DAO waits for a block.', 'What is complete can be paid for; the refund once it was sent.'],
   dao_no_coin: ['This DAO has no coin.', 'Its treasury has not begun, or it has ended.'],
   dao_too_many: ['You are in as many DAOs as this version keeps.'],
   dao_joiner_failed: ['Somebody who was to join did not sign in time, or spent the coin elsewhere.', 'The others went on without them.'],

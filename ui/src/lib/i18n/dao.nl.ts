@@ -331,6 +331,7 @@ export const daoFailures: typeof englishFailures = {
   dao_proposal_unknown: ['Dit voorstel is hier niet bekend.', 'Misschien is het nog onderweg.'],
   dao_too_early: ['Daarvoor is het te vroeg.', 'Wacht tot het blok dat er staat.'],
   dao_refund_missing: ['De uitweg is op dit apparaat nog niet volledig.', 'Apparaten van andere leden hebben hem.'],
+  dao_nothing_waits: ['Niets van deze DAO wacht op een blok.', 'Wat compleet is kun je vooruithelpen; de uitweg zodra die verstuurd is.'],
   dao_no_coin: ['Deze DAO heeft geen munt.', 'De kas is nog niet begonnen, of hij is beëindigd.'],
   dao_too_many: ['Je zit in zoveel DAO’s als deze versie bewaart.'],
   dao_joiner_failed: ['Iemand die erbij zou komen tekende niet op tijd, of gaf de munt elders uit.', 'De anderen gingen zonder verder.'],

@@ -154,7 +154,7 @@ export const money = {
     emptyText: 'Receive some sats and they show here.',
     csv: 'Save as a table',
     saved: (name: string) => `Saved as ${name}.`,
-    purposes: { tip: 'Tip', tips: 'Tips', investment: 'Investment', payout: 'Payout', refund: 'Given back', send: 'Payment' },
+    purposes: { tip: 'Tip', tips: 'Tips', investment: 'Investment', payout: 'Payout', refund: 'Given back', send: 'Payment', dao_fee: 'Fee for a DAO' },
     received: 'Received',
     sent: 'Sent',
     label: 'Your word for it',

@@ -155,7 +155,7 @@ export const money: Messages['money'] = {
     emptyText: 'Ontvang wat sats en ze staan hier.',
     csv: 'Als tabel opslaan',
     saved: (name) => `Opgeslagen als ${name}.`,
-    purposes: { tip: 'Fooi', tips: 'Fooien', investment: 'Investering', payout: 'Uitbetaling', refund: 'Teruggegeven', send: 'Betaling' },
+    purposes: { tip: 'Fooi', tips: 'Fooien', investment: 'Investering', payout: 'Uitbetaling', refund: 'Teruggegeven', send: 'Betaling', dao_fee: 'Kosten voor een DAO' },
     received: 'Ontvangen',
     sent: 'Betaald',
     label: 'Jouw woord ervoor',

@@ -23,6 +23,10 @@ impl Member {
     /// When this node builds, if nobody else has.
     pub(super) fn build_due(&self) -> Option<u64> {
         let since = self.need?;
+        // A coin that a block spends makes no successor any more.
+        if self.state().coin.is_some_and(|coin| self.is_spent_in_block(&coin.outpoint)) {
+            return None;
+        }
         if self.open().any(is_alive) || self.tip.is_none() {
             return None;
         }

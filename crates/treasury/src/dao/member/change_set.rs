@@ -1,6 +1,9 @@
 //! What a member must not forget, as changes that are appended and read again in their order.
 
-use domain::bitcoin::{BlockHash, OutPoint, Transaction, TxOut, Txid, Witness, consensus, hashes::Hash};
+use domain::{
+    bitcoin::{BlockHash, OutPoint, Transaction, TxOut, Txid, Witness, consensus, hashes::Hash},
+    kinds::JoinId,
+};
 use minicbor::{Decode, Encode, bytes::ByteArray, bytes::ByteVec};
 
 use super::{
@@ -50,6 +53,12 @@ pub(super) enum Change {
     /// The script that a group's key guards, the group, and the own share of its key, which is secret.
     #[n(11)]
     Share(#[n(0)] ByteVec, #[n(1)] ByteVec, #[n(2)] Secret),
+    /// Whoever wished to join so killed an attempt, and is left out up to a height.
+    #[n(12)]
+    Failed(#[n(0)] TurnId, #[n(1)] JoinId, #[n(2)] u32),
+    /// The owner sends the refund of the coin that a turn made.
+    #[n(13)]
+    Recovering(#[n(0)] TurnId),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

@@ -9,7 +9,7 @@ use domain::{
 };
 
 use super::{
-    super::{Confirmed, GuardError, Refusal, Step, Turn, TurnId},
+    super::{Confirmed, Evidence, GuardError, Refusal, Step, Turn, TurnId},
     Attempt, BACKOFF, Base, Block, Change, Done, Event, FINAL, Fetch, Link, MAX_ATTEMPTS, Member, Output,
     change_set::{block_of, confirmed, outpoint, txid_of},
 };
@@ -38,6 +38,12 @@ impl Member {
             Change::Started => self.started = true,
             Change::Dealt(epoch, number) => self.dealt = Some((*epoch, number)),
             Change::Share(script, group, share) => self.load_share(&script, &group, &share),
+            Change::Failed(turn, join, until) => {
+                self.failed.insert(join, until);
+                self.last_failure = self.last_failure.max(Some(until.saturating_sub(BACKOFF)));
+                self.stored.push(Change::Failed(turn, join, until));
+            }
+            Change::Recovering(turn) => self.recovering = Some(turn),
             other => self.stored.push(other),
         }
     }
@@ -151,6 +157,7 @@ impl Member {
             let author = self.evidence.joins.get(&join).map(|(author, _)| *author);
             let Some(joiner) = author.filter(|author| joiners.contains(author)) else { continue };
             self.failed.insert(join, until);
+            self.changes.push(Change::Failed(id, join, until));
             self.event(Event::JoinerFailed { joiner, join });
         }
         self.last_failure = Some(height);
@@ -278,9 +285,22 @@ impl Member {
             }
             match self.state().advance(&turn, &self.evidence) {
                 Ok(step) => self.accept(turn, step),
-                Err(refusal) => self.refuse(&turn, &refusal),
+                Err(refusal) => match self.done_already(&turn) {
+                    Some(step) => self.accept(turn, step),
+                    None => self.refuse(&turn, &refusal),
+                },
             }
         }
+    }
+
+    /// What a turn makes whose transaction is in a block: what this node would sign no more, such as a rate that is high
+    /// for today, was signed by others.
+    fn done_already(&self, turn: &Turn) -> Option<Step> {
+        let (by, block) = self.spends.get(&self.state().coin?.outpoint)?;
+        let evidence =
+            block.map(|_| Evidence { highest_rate: None, lowest_height: None, ..self.evidence.clone() })?;
+        let step = self.state().advance(turn, &evidence).ok()?;
+        (step.transaction.transaction.compute_txid() == *by).then_some(step)
     }
 
     fn refuse(&mut self, turn: &Turn, refusal: &Refusal) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{
     PeerId,
-    bitcoin::{Amount, FeeRate, OutPoint, Txid},
+    bitcoin::{Amount, FeeRate, OutPoint, Transaction, Txid},
     kinds::{Choice, Intent, NoteId, ProposalId},
 };
 
@@ -80,6 +80,47 @@ impl Member {
     /// Says whether a block spends a coin.
     pub fn is_spent_in_block(&self, outpoint: &OutPoint) -> bool {
         self.spends.get(outpoint).is_some_and(|(_, block)| block.is_some())
+    }
+
+    /// Returns the first block that may hold the refund of the pooled coin, where the coin is in a block itself.
+    pub fn refund_height(&self) -> Option<u32> {
+        let coin = self.evidence.coins.get(&self.state().coin?.outpoint)?;
+        Some(coin.height.saturating_add(self.config.charter.recovery.into()))
+    }
+
+    /// Lists the transactions that are complete and wait for their block, each with what it pays: T, and what was sent of
+    /// the refund, by the owner or another, its later nodes too.
+    pub fn unconfirmed(&self) -> Vec<(Transaction, Amount)> {
+        let open = self.open().filter(|attempt| !attempt.failed && self.has_coins(attempt));
+        let complete = open.filter_map(|attempt| {
+            let spent = attempt.step.transaction.spent.iter().map(|output| output.value).sum();
+            let transaction = attempt.finished.clone()?;
+            Some((transaction, spent))
+        });
+        let spent = self.refund_spent();
+        let refund = self.refund().filter(|_| self.is_refund_sent()).into_iter().flatten().zip(spent);
+        let skipped = usize::from(self.refunded.is_some());
+        let all = complete.chain(refund.skip(skipped));
+        let paid = |transaction: &Transaction| transaction.output.iter().map(|output| output.value).sum();
+        all.filter_map(|(transaction, spent): (Transaction, Amount)| {
+            let fee = spent.checked_sub(paid(&transaction))?;
+            Some((transaction, fee))
+        })
+        .collect()
+    }
+
+    fn is_refund_sent(&self) -> bool {
+        let (state, last) = (self.state(), self.links.last().and_then(|link| self.attempts.get(&link.turn)));
+        let root = last.and_then(Attempt::refund_txid);
+        let spender = state.coin.and_then(|coin| self.spends.get(&coin.outpoint)).map(|(by, _)| *by);
+        self.recovering == Some(state.turn()) && spender.is_none() || spender.is_some() && spender == root
+    }
+
+    /// What each node of the refund spends.
+    fn refund_spent(&self) -> Vec<Amount> {
+        let last = self.links.last().and_then(|link| self.attempts.get(&link.turn));
+        let refund = last.and_then(|attempt| attempt.step.refund.as_ref());
+        refund.into_iter().flat_map(|refund| &refund.nodes).map(|node| node.spent.value).collect()
     }
 
     /// Returns the refund that is in a block, where the DAO ended by it.

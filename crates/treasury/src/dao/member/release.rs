@@ -148,7 +148,7 @@ impl Member {
         let is_its = |change: &Change| match change {
             Change::Refund(turn, _) | Change::Released(turn) => *turn == id,
             Change::Witness(turn, _, _) | Change::Finished(turn, _) => *turn == id,
-            Change::Committed(turn, _) => *turn == id,
+            Change::Committed(turn, _) | Change::Failed(turn, _, _) => *turn == id,
             _ => false,
         };
         let (its, others) = std::mem::take(&mut self.stored).into_iter().partition::<Vec<_>, _>(is_its);
@@ -157,6 +157,8 @@ impl Member {
             match change {
                 Change::Refund(_, nodes) => restore_refund(attempt, nodes),
                 Change::Released(_) => attempt.released = true,
+                // It is not waited for again.
+                Change::Failed(..) => attempt.failed = true,
                 Change::Committed(_, number) => attempt.rounds.restore(number),
                 Change::Witness(_, input, elements) => {
                     let _ = attempt.take_witness(input, witness_of(&elements));
@@ -173,14 +175,30 @@ impl Member {
         }
     }
 
-    /// Sends the refund of the pooled coin, if it was silent for long enough.
+    /// Sends the refund of the pooled coin, if it was silent for long enough, from now on until it is in a block.
     pub(super) fn recover(&mut self) {
-        let Some(coin) = self.state().coin else { return };
-        let Some(confirmed) = self.evidence.coins.get(&coin.outpoint) else { return };
-        let least = confirmed.height.saturating_add(self.config.charter.recovery.into());
+        let Some(least) = self.refund_height() else { return };
         if self.height().saturating_add(1) < least {
             return self.event(Event::TooEarly(least));
         }
+        let turn = self.state().turn();
+        if self.recovering.replace(turn) != Some(turn) {
+            self.changes.push(Change::Recovering(turn));
+        }
+        self.refund_sent = None;
+        self.send_refund();
+    }
+
+    /// Sends the refund again that the owner wanted to be sent, while no block has it or another spend of the coin.
+    pub(super) fn send_refund(&mut self) {
+        let is_wanted = self.recovering == Some(self.state().turn()) && self.tip.is_some();
+        let coin = self.state().coin.map(|coin| coin.outpoint);
+        let is_due = self.refund_sent.is_none_or(|sent| self.now >= sent.saturating_add(RESEND));
+        if !is_wanted || !is_due || coin.is_none_or(|coin| self.is_spent_in_block(&coin)) {
+            return;
+        }
+        self.refund_sent = Some(self.now);
+        self.persist();
         let root = self.refund().and_then(|nodes| nodes.into_iter().next());
         self.out.extend(root.map(Output::Broadcast));
     }

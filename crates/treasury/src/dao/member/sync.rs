@@ -256,6 +256,7 @@ impl Member {
         self.tick = self.now + if self.is_busy() { BUSY_TICK } else { IDLE_TICK };
         self.wanted.clear();
         self.give_up();
+        self.send_refund();
         let Some(peer) = self.partner() else { return };
         let status = self.status(false);
         self.send(peer, &Message::Status(status));

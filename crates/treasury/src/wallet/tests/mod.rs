@@ -1,5 +1,6 @@
 //! The wallet's promises, on a chain made by hand.
 
+mod anchored;
 mod backups;
 mod big;
 mod following;

@@ -15,7 +15,7 @@ use domain::{
 use super::{
     super::{
         super::{Payback, Scope},
-        BACKOFF, Input,
+        BACKOFF, Command, Input, RESEND,
         message::Message,
     },
     faults::founded,
@@ -157,6 +157,59 @@ fn whoever_failed_and_who_vouched_for_it_wait() {
     net.mine();
     assert!(is_in(&net, 4), "{:?}", net.events);
     check_end(&net);
+}
+
+#[test]
+fn whoever_failed_waits_after_a_restart_of_everybody_too() {
+    let mut net = founded(0);
+    net.nodes[4].signs = false;
+    net.wish(4);
+    net.mine();
+    net.run(120_000);
+    assert!(net.events.contains_key("joiner_failed"), "{:?}", net.events);
+    net.nodes[4].signs = true;
+    (0..8).for_each(|node| net.crash(node));
+    net.run(60_000);
+    let proposal = net.propose(0, 50, 10_000);
+    (0..3).for_each(|number| net.vote(number, proposal, Choice::Yes));
+    net.run(60_000);
+    net.mine();
+    assert_eq!(net.chain.paid(&script(50, 4)), 1, "{:?}", net.events);
+    assert!(net.state(0).member(&peer(4)).is_none(), "its time is not over");
+    (0..BACKOFF).for_each(|_| net.chain.mine(|_| 0));
+    net.mine();
+    net.run(60_000);
+    net.mine();
+    assert!(net.state(0).member(&peer(4)).is_some(), "{:?}", net.events);
+    check_end(&net);
+}
+
+#[test]
+fn the_refund_is_sent_again_until_a_block_has_it() {
+    let mut net = founded(0);
+    (1..8).for_each(|node| net.nodes[node].online = false);
+    (0..1_000).for_each(|_| net.chain.mine(|_| 0));
+    net.catch_up(0);
+    net.run(10);
+    assert!(net.member(0).unconfirmed().is_empty(), "nobody sent it");
+    net.command(0, Command::Recover);
+    net.run(10);
+    let [(refund, fee)] = net.member(0).unconfirmed().try_into().unwrap();
+    assert!(fee.to_sat() > 0);
+    for restarts in [false, true] {
+        net.chain.pending.clear();
+        if restarts {
+            net.crash(0);
+        }
+        net.run(2 * RESEND);
+        assert!(net.chain.pending.contains_key(&refund.compute_txid()), "{restarts}");
+    }
+    net.mine();
+    assert_eq!(net.member(0).refunded(), Some(refund.compute_txid()));
+    assert!(net.member(0).unconfirmed().is_empty());
+    net.chain.pending.clear();
+    net.run(2 * RESEND);
+    assert!(net.chain.pending.is_empty());
 }
 
 #[test]

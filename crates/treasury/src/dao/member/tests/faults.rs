@@ -76,6 +76,29 @@ fn a_reorganised_turn_is_done_again() {
 }
 
 #[test]
+fn history_whose_blocks_came_later_than_it_says_is_read_by_who_restarts() {
+    let mut net = founded(0);
+    (0..6).for_each(|_| net.mine());
+    for payee in [50, 51] {
+        let proposal = net.propose(0, payee, 10_000);
+        (0..3).for_each(|number| net.vote(number, proposal, Choice::Yes));
+        net.run(60_000);
+        net.mine();
+    }
+    // Both are in one block now, above the height at which the second was made.
+    net.reorg(3);
+    net.run(60_000);
+    (0..3).for_each(|_| net.mine());
+    net.run(60_000);
+    assert_eq!((net.chain.paid(&script(50, 4)), net.chain.paid(&script(51, 4))), (1, 1));
+    assert!(net.member(0).audit().is_ok(), "{:?}", net.member(0).audit());
+    (0..8).for_each(|node| net.crash(node));
+    net.run(120_000);
+    assert_eq!(net.state(0).number(), 3, "{:?}", net.events);
+    check_end(&net);
+}
+
+#[test]
 fn lost_doubled_and_forged_messages_and_crashes_at_writes_change_nothing() {
     for seed in 1..=6 {
         let mut net = founded(0);
