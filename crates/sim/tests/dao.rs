@@ -58,10 +58,13 @@ fn those_who_joined_vote_with_the_others() {
 
 #[test]
 fn a_frost_groups_key_is_made_and_signs() {
-    let figures = figures(&Settings { construction: Construction::Frost, ..settings(4) });
-    is_whole(&figures);
-    let keys = figures.keys.unwrap();
-    assert_eq!((keys.signers, Some(keys.vbytes)), (3, figures.vbytes_sent), "{figures:?}");
+    // Of ten, keys come to a few in each turn, and to all of them before a group moves the coin.
+    for (members, signers) in [(4, 3), (10, 6)] {
+        let figures = figures(&Settings { construction: Construction::Frost, ..settings(members) });
+        is_whole(&figures);
+        let keys = figures.keys.unwrap();
+        assert_eq!((keys.signers, Some(keys.vbytes)), (signers, figures.vbytes_sent), "{figures:?}");
+    }
 }
 
 #[test]

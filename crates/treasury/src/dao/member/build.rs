@@ -74,13 +74,18 @@ impl Member {
         let evidence = self.unspent();
         let mut scope = Scope { refused: self.left_out(), group: self.group(), ..Scope::default() };
         let (me, rate) = (self.config.me, self.config.rate);
-        let mut draft = self.state().gather(me, rate, &evidence, &scope)?;
-        let is_made = draft.1.state.epoch().is_some_and(|epoch| self.shares.contains_key(&epoch.script()));
-        if draft.0.group.is_some() && !is_made {
-            // The keys change in this turn: the group is of those before.
-            scope.group = None;
-            draft = self.state().gather(me, rate, &evidence, &scope)?;
-        }
+        let is_made = |(turn, step): &(Turn, Step)| {
+            let own = step.state.epoch().is_some_and(|epoch| self.shares.contains_key(&epoch.script()));
+            turn.group.is_none() || own
+        };
+        let draft = match self.state().gather(me, rate, &evidence, &scope).filter(is_made) {
+            Some(draft) => draft,
+            None => {
+                // Where the keys change in this turn the group is of those before.
+                scope.group.take()?;
+                self.state().gather(me, rate, &evidence, &scope)?
+            }
+        };
         if self.may_join(&draft.0) {
             return Some(draft);
         }
