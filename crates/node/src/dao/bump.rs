@@ -21,7 +21,7 @@ pub(super) async fn bump(
     txid: Option<String>,
     pay: Pay,
 ) -> Result<Sent, ApiError> {
-    let (parent, paid) = find(&running.driven().await, txid.as_deref())?;
+    let (parent, paid) = find(&*running.driven().await, txid.as_deref())?;
     let Pay { fee, dry_run, passphrase, key } = pay;
     money::pay_for(node, &parent, paid, Terms { fee, dry_run, passphrase, key }).await
 }
