@@ -29,14 +29,14 @@ function member(change: Partial<DaoMember> = {}): DaoMember {
 
 function dao(change: Partial<DaoPage> = {}): DaoPage {
   return {
-    dao_id: 'd1', name: 'Harbour Street', purpose: 'Three records a year', network: 'regtest', creator: ME, invite: 'musicdao:dao/d1', stage: 'active',
+    dao_id: 'd1', name: 'Harbour Street', purpose: 'Three records a year', network: 'regtest', creator: ME, invite: 'musicdao:dao/d1?from=x', code: 'musicdao:dao/c1', stage: 'active',
     membership: 'counted',
     charter: {
       name: 'Harbour Street', purpose: 'Three records a year', fee_sat: 50_000, threshold_percent: 60, founders: 3, vouches: 2, recovery_blocks: 144, depth: 1,
-      policy: 'open', construction: 'multi_a', spending_percent: 100,
+      policy: 'open', construction: 'multi_a', spending_percent: 100, season_blocks: 0, growth_percent: 0,
     },
     epoch: 1, threshold: 2, keys: 2, members: [member(), member({ peer_id: BRAM, name: 'Bram', claim_sat: 200_000 })], coin: 'ff:0', confirmations: 3,
-    treasury_sat: 302_500, claims_sum_sat: 300_000, unassigned_sat: 500, reserve_sat: 2_000, unprotected_sat: 0, claim_sat: 100_000, gini: 0.17, nakamoto: 1,
+    treasury_sat: 302_500, claims_sum_sat: 300_000, unassigned_sat: 500, reserve_sat: 2_000, unprotected_sat: 0, under_old_keys_sat: 0, claim_sat: 100_000, gini: 0.17, nakamoto: 1,
     turnout: 0.5, delegate: null, signing: null, turns: [], refund_height: 444, refunded: null, incidents: [], waiting: null, ...change,
   };
 }
@@ -46,7 +46,7 @@ function proposal(change: Partial<DaoProposal> = {}): DaoProposal {
     proposal_id: 'p1', dao_id: 'd1', author: BRAM, author_name: 'Bram', title: 'A tape for Noor', words: null, kind: 'pay',
     intent: { kind: 'pay', outputs: [{ address: 'bcrt1qq', amount_sat: 30_000 }] }, outputs: [{ address: 'bcrt1qq', amount_sat: 30_000 }], state: 'open',
     yes: 1, no: 0, abstain: 0, electorate: 2, needed: 2, my_vote: null, may_vote: true, expiry: 1_300, txid: null, confirmations: 0, note_id: null,
-    my_part_sat: 10_000, voted_twice: [], at_ms: 0, ...change,
+    my_part_sat: 10_000, parts: [{ peer_id: BRAM, sat: 20_000, left_sat: 180_000 }, { peer_id: ME, sat: 10_000, left_sat: 90_000 }], voted_twice: [], at_ms: 0, ...change,
   };
 }
 
@@ -159,6 +159,51 @@ describe('a DAO', () => {
     await screen.findByText('You voted no');
     expect(told('vote')).toEqual([{ command: 'vote', dao: 'd1', proposal: 'p1', choice: 'no' }]);
     expect(screen.queryByRole('button', { name: /A tape for Noor$/ })).toBeNull();
+  });
+
+  it('says what a proposal takes from whom, and by which transaction it did', async () => {
+    open();
+    await userEvent.click(await screen.findByText('What it takes from whom, and what stays'));
+    expect(screen.getByText(/^20,000.sats, then 180,000.sats stay$/)).toBeTruthy();
+    proposals = [proposal({ state: 'confirmed', txid: 'ab'.repeat(32), confirmations: 2, parts: [{ peer_id: ME, sat: 10_000, left_sat: null }] })];
+    server.tell({ event: 'dao_changed', dao_id: 'd1' });
+    await screen.findByText('What it took from whom');
+    expect(screen.getByText(/^It took 10,000.sats of your claim\.$/)).toBeTruthy();
+    expect(screen.getByRole('button', { name: 'Copy the transaction’s id: A tape for Noor' }).textContent).toMatch(/abababab…abababab/);
+  });
+
+  it('says that what was signed in part is not over yet', async () => {
+    proposals = [proposal({ state: 'revocable', my_vote: 'yes' })];
+    open();
+    await screen.findByText('Being undone');
+    expect(screen.getByText('It is over, but was signed in part. What it takes stays set aside until that is void.')).toBeTruthy();
+    expect(screen.getByText(/It takes 10,000.sats of your claim/)).toBeTruthy();
+  });
+
+  it('shows what came in beside its coin, also under keys of before and after its end', async () => {
+    page = dao({ unprotected_sat: 7_000, under_old_keys_sat: 3_000 });
+    open('treasury');
+    await screen.findByText(/^7,000.sats came in beside the coin/);
+    expect(screen.getByText(/^3,000.sats of it came in under keys of before/)).toBeTruthy();
+    page = dao({ stage: 'ended', coin: null, treasury_sat: 0, unprotected_sat: 7_000, refunded: 'r' });
+    server.tell({ event: 'dao_changed', dao_id: 'd1' });
+    await screen.findByText(/^7,000.sats came in after the end/);
+    expect(screen.getByText('It has ended: everybody was paid their claim.')).toBeTruthy();
+  });
+
+  it('changes a rule by no more than may be at once', async () => {
+    open('propose');
+    await userEvent.selectOptions(await screen.findByRole('combobox', { name: 'What is to be done' }), 'set');
+    await userEvent.type(screen.getByRole('textbox', { name: 'In a few words' }), 'More of us');
+    await userEvent.selectOptions(screen.getByRole('combobox', { name: 'Which rule' }), 'threshold');
+    const value = screen.getByRole('spinbutton', { name: /^To what/ });
+    await userEvent.type(value, '71');
+    await screen.findByText('It is 60 now; rules change in small steps, this one to between 50 and 70.');
+    expect((screen.getByRole('button', { name: 'Propose' }) as HTMLButtonElement).disabled).toBe(true);
+    await userEvent.clear(value);
+    await userEvent.type(value, '70');
+    await userEvent.click(screen.getByRole('button', { name: 'Propose' }));
+    await waitFor(() => expect(told('propose')).toMatchObject([{ intent: { kind: 'set', parameter: 'threshold', value: 70 } }]));
   });
 
   it('follows its signatures', async () => {
@@ -294,5 +339,9 @@ describe('a DAO', () => {
     expect(screen.getByText('Bram')).toBeTruthy();
     expect(screen.getByRole('status').textContent).toMatch(/302,500/);
     expect(screen.getByRole('img', { name: /Votes on A tape for Noor: 1 yes, 2 needed of 2/ })).toBeTruthy();
+    await userEvent.click(screen.getByRole('button', { name: 'Show the code large' }));
+    await userEvent.keyboard('{Escape}');
+    expect(screen.getByRole('button', { name: 'Show the code large' })).toBeTruthy();
+    expect(location.hash).toBe('#/dao/d1/board');
   });
 });

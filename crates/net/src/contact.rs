@@ -6,10 +6,14 @@ use std::{
     str::FromStr,
 };
 
+use data_encoding::BASE64URL_NOPAD;
 use domain::PeerId;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{MAX_ADDRESSES, WireError};
+use crate::{
+    reach::is_global,
+    wire::{MAX_ADDRESSES, WireError},
+};
 
 /// Most relays one peer may name for itself.
 pub const MAX_RELAYS: usize = 4;
@@ -19,6 +23,10 @@ pub const MAX_INVITE: usize = 1500;
 const CHECK_DIGITS: usize = 8;
 /// What the check of an invite is derived with.
 const CHECK: &str = "musicdao/1 invite";
+/// What the check of a code is derived with.
+const CODE_CHECK: &str = "musicdao/1 invite code";
+/// Bytes of that check.
+const CODE_CHECK_LEN: usize = 4;
 /// The scheme of an invite's URI.
 const SCHEME: &str = "musicdao:";
 
@@ -110,6 +118,19 @@ impl Contact {
         postcard::to_stdvec(self).expect("plain data always serializes")
     }
 
+    /// Keeps the fewest addresses by which somebody in the same room and somebody on the Internet find their way: the best
+    /// of either sort, and the best relay that the Internet reaches.
+    pub fn short(&self) -> Self {
+        let best = |is_far: bool| {
+            let mut sort = self.addrs.iter().filter(|addr| is_global(&addr.ip()) == is_far);
+            // What most networks have comes first.
+            sort.clone().find(|addr| addr.is_ipv4()).or(sort.next()).copied()
+        };
+        let addrs = best(true).into_iter().chain(best(false)).collect();
+        let relays = self.relays.iter().find(|relay| is_global(&relay.addr.ip()));
+        Self { addrs, relays: relays.copied().into_iter().collect() }
+    }
+
     fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.addrs.iter().copied().chain(self.relays.iter().map(|relay| relay.addr))
     }
@@ -133,6 +154,25 @@ impl Invite {
         let relays = self.contact.relays.iter();
         let relays = relays.map(|relay| format!("relay={}@{}&", relay.peer, Escaped(&relay.addr)));
         format!("{}?{}", self.peer, addrs.chain(relays).collect::<String>())
+    }
+
+    /// Writes what it leads to and the invite as short as they can be, as Base64 for URLs without padding (RFC 4648, section
+    /// 5): the 32 bytes of what it leads to, the inviter's 32, the contact as in the DHT, and a check of 4 bytes.
+    pub fn code(&self, to: &[u8; 32]) -> String {
+        let mut bytes = [to.as_slice(), self.peer.as_bytes(), &self.contact.encode()].concat();
+        bytes.extend(code_check(&bytes));
+        BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// Reads what [`Self::code`] wrote, from a text that anybody may have made.
+    pub fn of_code(text: &str) -> Option<([u8; 32], Self)> {
+        let bytes = Some(text).filter(|text| text.len() <= MAX_INVITE)?;
+        let bytes = BASE64URL_NOPAD.decode(bytes.as_bytes()).ok()?;
+        let (bytes, check) = bytes.split_last_chunk::<CODE_CHECK_LEN>()?;
+        let (to, rest) = bytes.split_first_chunk::<32>().filter(|_| code_check(bytes) == *check)?;
+        let (peer, contact) = rest.split_first_chunk::<32>()?;
+        let contact = Contact::decode(contact).ok()?;
+        Some((*to, Self { peer: PeerId::from_bytes(*peer), contact }))
     }
 
     fn check(&self) -> String {
@@ -181,6 +221,10 @@ impl FromStr for Invite {
             Err(InviteError::Damaged)
         }
     }
+}
+
+fn code_check(bytes: &[u8]) -> [u8; CODE_CHECK_LEN] {
+    *blake3::derive_key(CODE_CHECK, bytes).first_chunk().expect("4 of 32 bytes")
 }
 
 struct Escaped<'a>(&'a SocketAddr);
@@ -267,6 +311,14 @@ mod tests {
         }
 
         #[test]
+        fn a_code_is_read_as_it_was_written(to in any::<[u8; 32]>(), peer in any::<[u8; 32]>(), contact in contact()) {
+            let invite = Invite { peer: PeerId::from_bytes(peer), contact };
+            let code = invite.code(&to);
+            prop_assert_eq!(Invite::of_code(&code), Some((to, invite)));
+            prop_assert_eq!(Invite::of_code(&code[1..]), None);
+        }
+
+        #[test]
         fn a_contact_is_read_as_it_was_written(contact in contact()) {
             prop_assert_eq!(Contact::decode(&contact.encode()), Ok(contact));
         }
@@ -274,6 +326,7 @@ mod tests {
         #[test]
         fn arbitrary_input_never_panics(text in ".{0,200}", bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = text.parse::<Invite>();
+            let _ = Invite::of_code(&text);
             let _ = format!("{SCHEME}{text}").parse::<Invite>();
             let _ = format!("{SCHEME}{KEY}?at={text}&relay={text}").parse::<Invite>();
             let _ = Contact::decode(&bytes);
@@ -282,6 +335,23 @@ mod tests {
 
     fn invite(addr: &str) -> Invite {
         Invite { peer: KEY.parse().unwrap(), contact: Contact::of(&[addr.parse().unwrap()]) }
+    }
+
+    #[test]
+    fn a_short_contact_has_the_best_address_of_either_sort() {
+        let addr = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let relay = |text| Relay { peer: PeerId::from_bytes([1; 32]), addr: addr(text) };
+        let addrs =
+            ["[2001:db8::1]:1", "[2a00:1::1]:1", "9.9.9.9:1", "9.9.9.8:1", "10.0.0.1:1", "192.168.0.1:1"];
+        let whole = Contact {
+            addrs: addrs.map(addr).to_vec(),
+            relays: vec![relay("10.0.0.2:1"), relay("8.8.8.8:1")],
+        };
+        let short = whole.short();
+        assert_eq!(short.addrs, [addr("9.9.9.9:1"), addr("10.0.0.1:1")]);
+        assert_eq!(short.relays, [relay("8.8.8.8:1")]);
+        let near = Contact::of(&[addr("127.0.0.1:1")]);
+        assert_eq!(near.short(), near);
     }
 
     #[test]

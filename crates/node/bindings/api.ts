@@ -275,6 +275,10 @@ creator: string,
  */
 invite: string, 
 /**
+ * The same with the fewest addresses, for a QR code.
+ */
+code: string, 
+/**
  * Where its life stands.
  */
 stage: DaoStage, 
@@ -330,6 +334,10 @@ reserve_sat: number,
  * Coins at its addresses that are not part of the one coin yet, and that no refund covers.
  */
 unprotected_sat: number, 
+/**
+ * What of them came in at an address of keys that guard the coin no more.
+ */
+under_old_keys_sat: number, 
 /**
  * What the owner could take away now.
  */
@@ -455,7 +463,15 @@ construction: DaoConstruction,
 /**
  * Most that proposals may pay in 2,016 blocks, in percent of all claims; 100 where none is said.
  */
-spending_percent: number | null, };
+spending_percent: number | null, 
+/**
+ * Blocks of membership before a person is counted; none where none is said.
+ */
+season_blocks: number | null, 
+/**
+ * Most members newly counted in 2,016 blocks, in percent of the counted; no limit where none is said.
+ */
+growth_percent: number | null, };
 
 /**
  * A vote.
@@ -587,7 +603,11 @@ dao_id: string,
 /**
  * A `musicdao:` link that brings somebody to it, and in.
  */
-invite: string, };
+invite: string, 
+/**
+ * The same with the fewest addresses, for a QR code.
+ */
+code: string, };
 
 /**
  * Something that somebody did wrong.
@@ -731,6 +751,23 @@ address: string,
 amount_sat: number, };
 
 /**
+ * What a proposal takes from somebody's claim.
+ */
+export type DaoPart = { 
+/**
+ * Whose.
+ */
+peer_id: string, 
+/**
+ * How much.
+ */
+sat: number, 
+/**
+ * What of the claim is left then, reservations for other proposals taken off; none once it was paid.
+ */
+left_sat: number | null, };
+
+/**
  * Who may join.
  */
 export type DaoPolicy = "open" | "vouched" | "admitted";
@@ -827,6 +864,11 @@ note_id: string | null,
  * What it takes from the owner's claim.
  */
 my_part_sat: number, 
+/**
+ * What it takes from whose claim: as if it were approved now, or as it was frozen when it was. Empty where it pays
+ * nothing, and where the claims do not cover it.
+ */
+parts: Array<DaoPart>, 
 /**
  * Members who signed two differing votes on it.
  */

@@ -25,7 +25,7 @@ pub use careful::{
 pub use caution::Caution;
 pub use dao::{
     Dao, DaoAudit, DaoCharter, DaoChoice, DaoCommand, DaoConstruction, DaoCreated, DaoIncident, DaoIntent,
-    DaoMember, DaoMembership, DaoOutput, DaoPolicy, DaoProposal, DaoProposalState, DaoProposals,
+    DaoMember, DaoMembership, DaoOutput, DaoPart, DaoPolicy, DaoProposal, DaoProposalState, DaoProposals,
     DaoRecovered, DaoRefund, DaoRefunds, DaoSigning, DaoStage, DaoStarted, DaoState, DaoSummary, DaoTurn,
     Daos,
 };

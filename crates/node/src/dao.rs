@@ -13,11 +13,10 @@ use std::{
 use chain::Chain;
 use domain::{
     Record,
-    bitcoin::ScriptBuf,
     kinds::{Charter, DaoId},
 };
-
 use tokio::time::timeout;
+use treasury::paying::{DaoPayee, DaoPays};
 
 use crate::{
     api::{ApiError, DaoCommand, Event, Response},
@@ -43,7 +42,7 @@ pub(crate) use post::{Inbox, MAX_REQUEST, TAG};
 use post::Outbox;
 use running::Running;
 
-/// How long a DAO that was opened just now is given until its turns are known.
+/// How long a DAO is given until its turns and the newest block are known, where somebody is to be paid.
 const FIRST_TURNS: Duration = Duration::from_secs(15);
 /// How often that is looked at without an event.
 const STEP: Duration = Duration::from_millis(500);
@@ -112,24 +111,30 @@ impl Daos {
         self.running.lock().expect("no holder panics").get(dao).cloned()
     }
 
-    /// Lists the scripts at which a DAO is paid, the newest last, and the height from which on; opened where it is not.
-    /// `None` where its turns are not known here.
-    pub(crate) async fn scripts(&self, node: &Arc<Inner>, dao: &DaoId) -> Option<(Vec<ScriptBuf>, u32)> {
+    /// Says where a DAO is paid as of the newest block, and since which height; opened where it is not. `None` where its
+    /// turns are not known here.
+    pub(crate) async fn payee(&self, node: &Arc<Inner>, dao: &DaoId) -> Option<(DaoPayee, u32)> {
         let is_new = self.running(dao).is_none();
         let running = Box::pin(self.open(node, dao)).await.ok()?;
+        let newest = chain(node).await.ok()?;
         let mut events = node.hub.listen();
         let known = async {
-            loop {
-                if let Some(known) = running.driven().await.scripts() {
-                    return Some(known);
+            while {
+                let driven = running.driven().await;
+                let is_of_now = driven.member.tip().is_some_and(|tip| tip.hash == newest.tip().hash);
+                match driven.payee() {
+                    Some((payee, _)) => !is_of_now || payee.pays == DaoPays::Nobody,
+                    None => is_new,
                 }
-                if !is_new {
-                    return None;
-                }
+            } {
                 let _ = timeout(STEP, events.recv()).await;
             }
         };
-        timeout(FIRST_TURNS, known).await.ok().flatten()
+        let is_of_now = timeout(FIRST_TURNS, known).await.is_ok();
+        let (payee, from) = running.driven().await.payee()?;
+        // Who does not see the newest block does not know whether the coin is still there.
+        let pays = if is_of_now { payee.pays } else { DaoPays::Nobody };
+        Some((DaoPayee { pays, ..payee }, from))
     }
 
     /// Says whether this node takes part in any DAO, and so is to be found.

@@ -1,4 +1,7 @@
 //! `musicdao:` links: an invite, or a release, an artist or a DAO with whoever shares it: `musicdao:release/ID?from=INVITE`.
+//!
+//! A DAO has a shorter one for QR codes that are read from the back of a room: `musicdao:dao/` and a code of its id and the
+//! invite ([`Invite::code`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,6 +9,7 @@ use domain::{
     PeerId, ReleaseId,
     kinds::{BlockEntry, DaoId},
 };
+use net::Invite;
 use tokio::sync::mpsc::Receiver;
 
 use crate::{
@@ -50,6 +54,16 @@ pub(crate) fn share(node: &Inner, what: &BlockEntry) -> Result<String, ApiError>
 /// Makes a link to a DAO.
 pub(crate) fn share_dao(node: &Inner, dao: &DaoId) -> String {
     with_invite(node, "dao", &dao.to_string())
+}
+
+/// Makes the short link to a DAO, for a QR code.
+pub(crate) fn dao_code(node: &Inner, dao: &DaoId) -> String {
+    let Invite { peer, contact } = node.invite();
+    code_of(dao, &Invite { peer, contact: contact.short() })
+}
+
+fn code_of(dao: &DaoId, invite: &Invite) -> String {
+    format!("{SCHEME}dao/{}", invite.code(dao.as_bytes()))
 }
 
 fn with_invite(node: &Inner, kind: &str, id: &str) -> String {
@@ -142,7 +156,13 @@ fn parse(link: &str) -> Result<Target, ApiError> {
     match kind {
         "release" => Ok(Target::Release(id.parse().map_err(|_| malformed())?, invite)),
         "artist" => Ok(Target::Artist(id.parse().map_err(|_| malformed())?, invite)),
-        "dao" => Ok(Target::Dao(id.parse().map_err(|_| malformed())?, invite)),
+        "dao" => match id.parse() {
+            Ok(dao) => Ok(Target::Dao(dao, invite)),
+            Err(_) => {
+                let (dao, invite) = Invite::of_code(id).ok_or_else(malformed)?;
+                Ok(Target::Dao(DaoId::from_bytes(dao), Some(invite.to_string())))
+            }
+        },
         _ => Err(malformed()),
     }
 }
@@ -188,6 +208,22 @@ mod tests {
         assert_eq!(parse(&link).unwrap(), Target::Release(id, Some(format!("musicdao:{invite}"))));
         assert_eq!(parse(&format!("musicdao:release/{id}")).unwrap(), Target::Release(id, None));
         assert_eq!(parse("musicdao:abc?at=1").unwrap(), Target::Invite("musicdao:abc?at=1".into()));
+    }
+
+    #[test]
+    fn the_code_of_a_dao_leads_to_it_and_is_short() {
+        let addrs = ["203.0.113.7:40123", "192.168.178.34:40123"].map(|addr| addr.parse().unwrap());
+        let invite = Invite { peer: PeerId::from_bytes([7; 32]), contact: net::Contact::of(&addrs) };
+        let dao = DaoId::from_bytes([9; 32]);
+        let code = code_of(&dao, &invite);
+        assert_eq!(parse(&code).unwrap(), Target::Dao(dao, Some(invite.to_string())));
+        // 134 bytes are what a code of 41 by 41 modules holds.
+        assert!(code.len() <= 134, "{} characters", code.len());
+        let (text, last) = code.split_at(code.len() - 1);
+        let slip = format!("{text}{}", if last == "A" { "E" } else { "A" });
+        for wrong in [text, &slip, "musicdao:dao/AAAA"] {
+            assert_eq!(parse(wrong).unwrap_err().code, "bad_link", "{wrong}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod book;
 mod commitment;
 mod facts;
 mod ledger;
+mod owners;
 mod plan;
 mod series;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use book::{Book, MAX_BOOK_WINDOWS, Signed};
 pub use commitment::{Root, Tree, id_of};
 pub use facts::{BlockFacts, Covered, Facts, TxFacts, Watch};
 pub use ledger::{LATE_AFTER, Ledger, NoteState, NoteStatus, OfferState, Problem, SplitState};
+pub use owners::{DaoPayee, DaoPays, MAX_OWNERS, NoteOwner};
 pub use plan::{Batch, MAX_PAYEES, Plan, PlanError, PlanLine, Reward, Wish};
 pub use series::{Receipt, Series, believed, receipts};
 pub use waterfall::{Preview, Terms};

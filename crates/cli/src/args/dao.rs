@@ -145,6 +145,12 @@ pub(crate) struct CharterArgs {
     /// Most that proposals may pay in two weeks, as a part of all claims; 100 where none is said
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) spending: Option<u8>,
+    /// Blocks of membership before a person votes; none where nothing is said
+    #[arg(long, value_name = "BLOCKS")]
+    pub(crate) season: Option<u16>,
+    /// Percentage by which the voters may grow in two weeks; no limit where nothing is said
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) growth: Option<u16>,
     /// Who may join
     #[arg(long, value_enum, default_value_t)]
     pub(crate) policy: PolicyText,

@@ -92,9 +92,11 @@ impl Context<'_> {
             policy: args.policy.into(),
             construction: args.construction.into(),
             spending_percent: args.spending,
+            season_blocks: args.season,
+            growth_percent: args.growth,
         };
         let created: DaoCreated = self.ask_dao(DaoCommand::Create(charter)).await?;
-        let code = if args.qr { drawing(&created.invite)? } else { String::new() };
+        let code = if args.qr { drawing(&created.code)? } else { String::new() };
         self.output.say_as(&created, || format!("{code}{}", created.human()))?;
         self.remind_of_daemon("Others find it while");
         Ok(())
@@ -103,7 +105,7 @@ impl Context<'_> {
     async fn show_dao(&self, dao: &DaoText, qr: bool) -> Result<(), Failure> {
         let dao = self.dao_id(dao).await?;
         let shown = self.known_dao(dao).await?;
-        let code = if qr { drawing(&shown.invite)? } else { String::new() };
+        let code = if qr { drawing(&shown.code)? } else { String::new() };
         self.output.say_as(&shown, || format!("{code}{}{}", shown.human(), what_next(&shown)))
     }
 

@@ -135,6 +135,10 @@ impl Shown for Dao {
             let words = "came in and is not part of the treasury yet; no refund covers it";
             lines.push(("beside it", format!("{} {words}", sats(self.unprotected_sat))));
         }
+        if self.under_old_keys_sat > 0 {
+            let words = "of that came in under keys that guard the coin no more";
+            lines.push(("old keys", format!("{} {words}", sats(self.under_old_keys_sat))));
+        }
         if self.coin.is_some() {
             lines.push((
                 "fairness",
@@ -322,6 +326,16 @@ impl Human for DaoProposal {
         if self.my_part_sat > 0 {
             lines.push(("your part", sats(self.my_part_sat)));
         }
+        if let Some(left) = self.parts.iter().filter_map(|part| part.left_sat).min() {
+            lines.push((
+                "claims then",
+                format!(
+                    "{} members pay for it; the least that one is left is {}",
+                    self.parts.len(),
+                    sats(left)
+                ),
+            ));
+        }
         if let Some(txid) = &self.txid {
             lines.push(("transaction", txid.clone()));
         }
@@ -438,7 +452,14 @@ fn what(intent: &DaoIntent) -> String {
             let sum = outputs.iter().map(|output| output.amount_sat).fold(0, u64::saturating_add);
             format!("pay {}", sats(sum))
         }
-        DaoIntent::Set { parameter, value } => format!("set {} to {value}", parameter.replace('_', " ")),
+        DaoIntent::Set { parameter, value } => {
+            let policies = ["open", "vouched", "admitted"];
+            let policy = usize::try_from(*value).ok().and_then(|place| policies.get(place));
+            match policy.filter(|_| parameter == "policy") {
+                Some(policy) => format!("set who may join to {policy}"),
+                None => format!("set {} to {value}", parameter.replace('_', " ")),
+            }
+        }
         DaoIntent::Admit { peer } => format!("admit {}", short(peer)),
         DaoIntent::Remove { peer } => format!("remove {}", short(peer)),
         DaoIntent::Refresh => "move the coin to itself".to_owned(),
@@ -516,7 +537,8 @@ mod tests {
             "epoch": 2, "threshold": 2, "keys": 3,
             "members": [member('a', "Ada", 49_000, true), member('b', "Ben", 50_000, false)],
             "coin": format!("{}:0", id('c')), "confirmations": 1, "treasury_sat": 100_000, "claims_sum_sat": 99_000,
-            "unassigned_sat": 12, "reserve_sat": 988, "unprotected_sat": 7_000, "claim_sat": 49_000, "gini": 0.0051,
+            "unassigned_sat": 12, "reserve_sat": 988, "unprotected_sat": 7_000,
+            "under_old_keys_sat": 2_000, "refunded": null, "code": "musicdao:c", "claim_sat": 49_000, "gini": 0.0051,
             "nakamoto": 2, "turnout": 0.75, "delegate": id('b'),
             "signing": { "txid": id('e'), "refund_ready": true, "signed": 1, "needed": 2, "sent": false },
             "turns": [
@@ -538,7 +560,8 @@ mod tests {
             "intent": { "kind": "pay", "outputs": [{ "address": "bcrt1qroom", "amount_sat": 15_000 }] },
             "outputs": [{ "address": "bcrt1qroom", "amount_sat": 15_000 }], "state": state, "yes": 2, "no": 1,
             "abstain": 0, "electorate": 3, "needed": 2, "my_vote": "yes", "may_vote": true, "expiry": 1_200,
-            "txid": id('c'), "confirmations": 3, "note_id": null, "my_part_sat": 5_000, "voted_twice": [],
+            "txid": id('c'), "confirmations": 3, "note_id": null, "my_part_sat": 5_000,
+            "parts": [{ "peer_id": id('a'), "sat": 5_000, "left_sat": 44_000 }], "voted_twice": [],
             "at_ms": 1_714_521_600_000_u64,
         })
     }
@@ -598,7 +621,7 @@ mod tests {
                               "stage": "active", "membership": "counted", "members": 3, "fee_sat": 50_000,
                               "treasury_sat": 150_000, "claim_sat": 49_000 });
         let text = [
-            shown::<DaoCreated>(json!({ "dao_id": id('d'), "invite": "musicdao:abc" })),
+            shown::<DaoCreated>(json!({ "dao_id": id('d'), "invite": "musicdao:abc", "code": "musicdao:c" })),
             shown::<Daos>(json!({ "daos": [] })),
             shown::<Daos>(json!({ "daos": [summary] })),
             shown::<DaoMembership>(membership("none", Value::Null)),

@@ -158,6 +158,12 @@ pub struct DaoCharter {
     pub construction: DaoConstruction,
     /// Most that proposals may pay in 2,016 blocks, in percent of all claims; 100 where none is said.
     pub spending_percent: Option<u8>,
+    /// Blocks of membership before a person is counted; none where none is said.
+    #[serde(default)]
+    pub season_blocks: Option<u16>,
+    /// Most members newly counted in 2,016 blocks, in percent of the counted; no limit where none is said.
+    #[serde(default)]
+    pub growth_percent: Option<u16>,
 }
 
 /// Who may join.
@@ -261,6 +267,8 @@ pub struct DaoCreated {
     pub dao_id: SlotId,
     /// A `musicdao:` link that brings somebody to it, and in.
     pub invite: String,
+    /// The same with the fewest addresses, for a QR code.
+    pub code: String,
 }
 
 /// The DAOs that are known here.
@@ -380,6 +388,8 @@ pub struct Dao {
     pub creator: PeerId,
     /// A `musicdao:` link that brings somebody to it.
     pub invite: String,
+    /// The same with the fewest addresses, for a QR code.
+    pub code: String,
     /// Where its life stands.
     pub stage: DaoStage,
     /// What the owner is in it.
@@ -408,6 +418,8 @@ pub struct Dao {
     pub reserve_sat: u64,
     /// Coins at its addresses that are not part of the one coin yet, and that no refund covers.
     pub unprotected_sat: u64,
+    /// What of them came in at an address of keys that guard the coin no more.
+    pub under_old_keys_sat: u64,
     /// What the owner could take away now.
     pub claim_sat: u64,
     /// How unequal the claims are, between 0 and 1.
@@ -570,11 +582,26 @@ pub struct DaoProposal {
     pub note_id: Option<SlotId>,
     /// What it takes from the owner's claim.
     pub my_part_sat: u64,
+    /// What it takes from whose claim: as if it were approved now, or as it was frozen when it was. Empty where it pays
+    /// nothing, and where the claims do not cover it.
+    pub parts: Vec<DaoPart>,
     /// Members who signed two differing votes on it.
     #[ts(as = "Vec<String>")]
     pub voted_twice: Vec<PeerId>,
     /// Unix milliseconds.
     pub at_ms: u64,
+}
+
+/// What a proposal takes from somebody's claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DaoPart {
+    /// Whose.
+    #[ts(as = "String")]
+    pub peer_id: PeerId,
+    /// How much.
+    pub sat: u64,
+    /// What of the claim is left then, reservations for other proposals taken off; none once it was paid.
+    pub left_sat: Option<u64>,
 }
 
 /// Where a proposal stands.

@@ -105,7 +105,7 @@ async fn create(node: &Arc<Inner>, wanted: DaoCharter) -> Result<DaoCreated, Api
     let dao = id_of(&node.identity.id(), &charter);
     records::publish(node, charter).await?;
     node.dao.open(node, &dao).await?;
-    Ok(DaoCreated { dao_id: dao, invite: invite(node, &dao) })
+    Ok(DaoCreated { dao_id: dao, invite: invite(node, &dao), code: crate::links::dao_code(node, &dao) })
 }
 
 fn charter_of(node: &Inner, wanted: DaoCharter) -> Result<Charter, ApiError> {
@@ -134,6 +134,8 @@ fn charter_of(node: &Inner, wanted: DaoCharter) -> Result<Charter, ApiError> {
             threshold: wanted.threshold_percent.unwrap_or(defaults.threshold),
             spending: wanted.spending_percent.unwrap_or(defaults.spending),
             vouches: wanted.vouches.unwrap_or(defaults.vouches),
+            season: wanted.season_blocks.unwrap_or(defaults.season),
+            growth: wanted.growth_percent.unwrap_or(defaults.growth),
             ..defaults
         },
     })
@@ -156,14 +158,13 @@ async fn start(
     if !state.is_unfounded() {
         return Err(ApiError::new("dao_started", "this DAO was founded already"));
     }
-    let registered = driven.member.evidence().joins.values().map(|(author, _)| *author);
-    let registered: std::collections::BTreeSet<PeerId> = registered.collect();
+    let registered = show::registered(&driven.member);
     let least = usize::from(running.charter.founders);
     if registered.len() < least {
         let message = format!("{} registered, and at least {least} must found it", registered.len());
         return Err(ApiError::new("dao_founders", message));
     }
-    if !registered.contains(&node.identity.id()) {
+    if !registered.contains_key(&node.identity.id()) {
         let message = "the creator founds the DAO with the others: join it first";
         return Err(ApiError::new("dao_creator_absent", message));
     }

@@ -7,7 +7,7 @@ use std::{
 
 use domain::{
     PeerId, Record, SlotId,
-    bitcoin::{FeeRate, ScriptBuf, Transaction, TxOut},
+    bitcoin::{FeeRate, Transaction, TxOut},
     kinds::{Ballot, Charter, DaoId, Note, ProposalId, id},
 };
 use store::DaoIncidentRow;
@@ -17,7 +17,7 @@ use treasury::{
         Confirmed, TurnId,
         member::{self, Block, ChangeSet, Command, Config, Entropy, Fetch, Input, Member, Output},
     },
-    paying::id_of,
+    paying::{DaoPayee, DaoPays, id_of},
     wallet::SealingKey,
 };
 use zeroize::Zeroizing;
@@ -123,10 +123,33 @@ impl Driven {
         })
     }
 
-    /// Lists the scripts of the coin, the newest last, and the height of the first.
-    pub(super) fn scripts(&self) -> Option<(Vec<ScriptBuf>, u32)> {
+    /// Says where the DAO is paid, and since which height; `None` before its founding is known.
+    pub(super) fn payee(&self) -> Option<(DaoPayee, u32)> {
         let from = self.member.history().first()?.block.height;
-        Some((self.member.state().epochs.iter().map(|epoch| epoch.script()).collect(), from))
+        let state = self.member.state();
+        let scripts = state.epochs.iter().map(|epoch| epoch.script()).collect();
+        let owners = state.notes.keys().map(|note| (*note, state.payees(note))).collect();
+        Some((DaoPayee { scripts, owners, pays: self.pays() }, from))
+    }
+
+    /// Where artists pay now: to the coin that is unspent, or to the owners of the notes once it is gone or has been silent
+    /// for half the time that the refund waits.
+    fn pays(&self) -> DaoPays {
+        let (member, state) = (&self.member, self.member.state());
+        let Some(coin) = state.coin.filter(|_| member.refunded().is_none()) else { return DaoPays::Owners };
+        let confirmed = member.evidence().coins.get(&coin.outpoint);
+        match (confirmed, member.tip()) {
+            // A turn that has not arrived spends it.
+            _ if member.is_spent_in_block(&coin.outpoint) => DaoPays::Nobody,
+            (Some(coin), Some(tip)) => {
+                let silent = tip.height.saturating_sub(coin.height);
+                match silent >= u32::from(state.charter.recovery).div_ceil(2) {
+                    true => DaoPays::Owners,
+                    false => DaoPays::Coin,
+                }
+            }
+            _ => DaoPays::Nobody,
+        }
     }
 
     /// Who the owner is.

@@ -114,18 +114,20 @@ fn check_may_join(driven: &Driven) -> Result<(), ApiError> {
     }
 }
 
-/// Refuses a second wish while one waits. Whoever left asks anew.
+/// Refuses a second wish while one waits. Whoever left asks anew; a wish that an earlier run kept and did not come to
+/// publish gives its coins back.
 async fn check_no_wish(node: &Inner, driven: &Driven) -> Result<(), ApiError> {
-    let Some(join) = wishes(node, &driven.dao).await? else { return Ok(()) };
+    let wish = wish(node, &driven.dao).await?.filter(|wish| !wish.taken_back);
+    let Some(Wish { join, coins, .. }) = wish else { return Ok(()) };
     let evidence = driven.member.evidence();
-    let is_over = evidence.leaves.contains(&(driven.member_id(), join));
-    match evidence.joins.contains_key(&join) && !is_over {
-        true => {
-            let message = "this wish to join is signed already, and waits for the members";
-            Err(ApiError::new("dao_join_waits", message))
-        }
-        false => Ok(()),
+    if !evidence.joins.contains_key(&join) {
+        node.money.reserve(&coins, false).await?;
+        node.store.remove_setting(&setting(&driven.dao)).await?;
+    } else if !evidence.leaves.contains(&(driven.member_id(), join)) {
+        let message = "this wish to join is signed already, and waits for the members";
+        return Err(ApiError::new("dao_join_waits", message));
     }
+    Ok(())
 }
 
 /// Lets go of a wish that was kept and, since the node ended, not published: nobody can know of it, and its coins may be
@@ -244,19 +246,25 @@ pub(super) async fn leave(node: &Arc<Inner>, running: &Running) -> Result<(), Ap
     take_back(node, &mut driven, wish).await
 }
 
+/// From here on nothing of it is signed; then the members are told, so that they wait for nothing.
 async fn take_back(node: &Arc<Inner>, driven: &mut Driven, wish: Wish) -> Result<(), ApiError> {
-    let coins = wish.coins.clone();
+    let Wish { join, coins, .. } = wish.clone();
     let taken_back = Wish { taken_back: true, ..wish };
     node.store.set_setting(&setting(&driven.dao), &taken_back).await?;
-    node.money.reserve(&coins, false).await
+    node.money.reserve(&coins, false).await?;
+    let leave = Leave { network: node.money.network(), dao: driven.dao, join };
+    let record = records::publish(node, leave).await?;
+    driven.record(node, &record).await
 }
 
-/// Releases what was kept to join with, once the owner is in.
+/// Releases what was kept to join with, once the owner is in or nobody can be.
 pub(super) async fn settle(node: &Arc<Inner>, driven: &Driven) {
     let me = node.identity.id();
     let Ok(Some(wish)) = wish(node, &driven.dao).await else { return };
-    let member = driven.member.state().member(&me);
-    if member.is_some_and(|member| member.join == wish.join)
+    let state = driven.member.state();
+    let is_in = state.member(&me).is_some_and(|member| member.join == wish.join);
+    let is_over = state.has_ended() || driven.member.refunded().is_some();
+    if (is_in || is_over)
         && let Err(error) = node.money.reserve(&wish.coins, false).await
     {
         tracing::warn!(code = error.code, message = error.message, "coins stay locked");

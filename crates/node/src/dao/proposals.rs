@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use domain::{
     PeerId,
-    bitcoin::secp256k1::Secp256k1,
+    bitcoin::{Amount, secp256k1::Secp256k1},
     kinds::{Ballot, Choice, Income, Intent, Proposal, ProposalId, id},
 };
 use treasury::{
-    dao::{State, TurnId, member::Member},
+    dao::{
+        State, TurnId,
+        member::{Attempted, Member},
+    },
     wallet::taproot_script,
 };
 
 use super::{driven::Driven, propose::parameter_word, records, running::Running};
 use crate::{
-    api::{ApiError, DaoChoice, DaoIntent, DaoOutput, DaoProposal, DaoProposalState, DaoProposals},
+    api::{ApiError, DaoChoice, DaoIntent, DaoOutput, DaoPart, DaoProposal, DaoProposalState, DaoProposals},
     node::Inner,
 };
 
@@ -111,6 +114,7 @@ fn figures(node: &Inner, driven: &Driven, id: &ProposalId) -> Option<DaoProposal
     let done = member.history().iter().rev().find(|done| done.proposals.contains(id));
     let tip = member.tip().map_or(0, |tip| tip.height);
     let attempt = executing(member, id);
+    let parts = parts(member, id, proposal);
     Some(DaoProposal {
         proposal_id: *id,
         dao_id: driven.dao,
@@ -136,7 +140,8 @@ fn figures(node: &Inner, driven: &Driven, id: &ProposalId) -> Option<DaoProposal
         txid: done.map(|done| done.txid).or(attempt.map(|it| it.txid)).map(|txid| txid.to_string()),
         confirmations: done.map_or(0, |done| (tip + 1).saturating_sub(done.block.height)),
         note_id: done.and_then(|done| done.notes.iter().find(|(of, _)| of == id)).map(|(_, note)| *note),
-        my_part_sat: part(member, id, &me),
+        my_part_sat: parts.iter().find(|part| part.peer_id == me).map_or(0, |part| part.sat),
+        parts,
         voted_twice: driven.voted_twice.iter().filter(|(of, _)| of == id).map(|(_, who)| *who).collect(),
         at_ms: 0,
     })
@@ -154,26 +159,31 @@ fn state_of(
     use DaoProposalState as S;
     let (state, tip) = (member.state(), member.tip().map_or(0, |tip| tip.height));
     if member.history().iter().any(|done| done.proposals.contains(id)) {
-        return S::Confirmed;
+        // What dissolves is done once everybody is paid.
+        let is_done = !matches!(proposal.intent, Intent::Dissolve) || state.has_ended();
+        return if is_done { S::Confirmed } else { S::Approved };
     }
-    if let Some(attempt) = executing(member, id) {
-        return if attempt.is_complete { S::Broadcast } else { S::Signing };
-    }
-    if member.history().iter().any(|done| done.approved.contains(id)) {
-        return S::Approved;
-    }
-    let needed = state.rules.threshold_of(small(electorate));
-    let missing = small(electorate.saturating_sub(voted));
     let is_expired = tip > proposal.expiry;
     let is_pointless = match &proposal.intent {
         Intent::Remove(peer) => state.member(peer).is_none(),
         Intent::Admit(peer) => state.member(peer).is_some(),
         _ => false,
     };
-    if is_pointless || super::show::is_over(member) {
-        S::Superseded
-    } else if is_expired {
-        S::Expired
+    let over = match (is_pointless || super::show::is_over(member), is_expired) {
+        (true, _) => Some(S::Superseded),
+        (_, true) => Some(S::Expired),
+        _ => None,
+    };
+    if let Some(state) = executing(member, id).and_then(|attempt| under_way(&attempt, over)) {
+        return state;
+    }
+    if member.history().iter().any(|done| done.approved.contains(id)) {
+        return S::Approved;
+    }
+    let needed = state.rules.threshold_of(small(electorate));
+    let missing = small(electorate.saturating_sub(voted));
+    if let Some(over) = over {
+        over
     } else if yes >= needed {
         S::Approved
     } else if yes.saturating_add(missing) < needed {
@@ -183,8 +193,19 @@ fn state_of(
     }
 }
 
+/// Where a proposal stands that an attempt carries out, though it may be over. A signature that was given can carry it out
+/// until the coin has moved otherwise.
+fn under_way(attempt: &Attempted, over: Option<DaoProposalState>) -> Option<DaoProposalState> {
+    use DaoProposalState as S;
+    match over {
+        _ if attempt.is_complete => Some(S::Broadcast),
+        None => Some(S::Signing),
+        Some(_) => attempt.is_revocable.then_some(S::Revocable),
+    }
+}
+
 /// The open attempt that carries a proposal out.
-fn executing(member: &Member, id: &ProposalId) -> Option<treasury::dao::member::Attempted> {
+fn executing(member: &Member, id: &ProposalId) -> Option<Attempted> {
     let carries = |turn: &TurnId| {
         member.step(turn).is_some_and(|(turn, step)| {
             let approves = turn.approvals.iter().any(|approval| approval.proposal == *id);
@@ -193,15 +214,34 @@ fn executing(member: &Member, id: &ProposalId) -> Option<treasury::dao::member::
         })
     };
     let attempts = member.attempts().into_iter().filter(|attempt| carries(&attempt.turn));
-    attempts.max_by_key(|attempt| (attempt.is_complete, attempt.signed))
+    attempts.max_by_key(|attempt| (attempt.is_complete, attempt.is_revocable, attempt.signed))
 }
 
-fn part(member: &Member, id: &ProposalId, me: &PeerId) -> u64 {
-    let spend = member.state().queue.iter().find(|spend| spend.proposal == *id);
-    let of = |spend: &treasury::dao::Spend| {
-        spend.payers.iter().find(|(payer, _)| payer == me).map_or(0, |(_, part)| part.to_sat())
+/// What a proposal takes from whom: paid, frozen, or as it would be frozen now.
+fn parts(member: &Member, id: &ProposalId, proposal: &Proposal) -> Vec<DaoPart> {
+    let state = member.state();
+    let paid = member.history().iter().flat_map(|done| &done.payers).find(|(of, _)| of == id);
+    if let Some((_, payers)) = paid {
+        let part = |(peer, sat): &(PeerId, Amount)| (*peer, sat.to_sat(), None);
+        return shown_parts(payers.iter().map(part));
+    }
+    let queued = state.queue.iter().find(|spend| spend.proposal == *id);
+    let payers = match queued {
+        Some(spend) => spend.payers.clone(),
+        None if proposal.expiry < member.tip().map_or(0, |tip| tip.height) => return Vec::new(),
+        None => state.payers(*id, proposal).unwrap_or_default(),
     };
-    spend.map_or(0, of)
+    let part = |(peer, sat): &(PeerId, Amount)| {
+        let free = state.accounts.get(peer).map_or(Amount::ZERO, treasury::dao::Account::free);
+        // What is frozen is taken off what is free already.
+        let left = if queued.is_some() { free } else { free.checked_sub(*sat).unwrap_or(Amount::ZERO) };
+        (*peer, sat.to_sat(), Some(left.to_sat()))
+    };
+    shown_parts(payers.iter().map(part))
+}
+
+fn shown_parts(parts: impl Iterator<Item = (PeerId, u64, Option<u64>)>) -> Vec<DaoPart> {
+    parts.map(|(peer_id, sat, left_sat)| DaoPart { peer_id, sat, left_sat }).collect()
 }
 
 fn kind(intent: &Intent) -> &'static str {
@@ -270,4 +310,26 @@ fn small(number: usize) -> u32 {
 
 fn unknown(proposal: &ProposalId) -> ApiError {
     ApiError::new("dao_proposal_unknown", format!("no proposal {proposal} of this DAO is known here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::bitcoin::{Txid, hashes::Hash};
+
+    use super::*;
+
+    #[test]
+    fn what_was_signed_in_part_is_not_over_before_the_coin_has_moved() {
+        use DaoProposalState as S;
+        let turn = TurnId::genesis(&domain::SlotId::from_bytes([1; 32]));
+        let (txid, signed, needed) = (Txid::all_zeros(), 1, 2);
+        let attempt = |is_revocable, is_complete| {
+            let is_safe = true;
+            let attempt = Attempted { turn, txid, is_safe, is_revocable, is_complete, signed, needed };
+            [None, Some(S::Expired), Some(S::Superseded)].map(|over| under_way(&attempt, over))
+        };
+        assert_eq!(attempt(false, false), [Some(S::Signing), None, None]);
+        assert_eq!(attempt(true, false), [Some(S::Signing), Some(S::Revocable), Some(S::Revocable)]);
+        assert_eq!(attempt(true, true), [Some(S::Broadcast); 3]);
+    }
 }

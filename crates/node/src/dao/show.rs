@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     PeerId,
-    bitcoin::Amount,
+    bitcoin::{Amount, ScriptBuf},
     kinds::{self, Charter, DaoId, JoinPolicy, Rules},
 };
 use treasury::dao::member::Member;
@@ -150,7 +150,7 @@ fn own(member: &Member, me: &PeerId, wishes: bool) -> DaoState {
 }
 
 /// Those who asked to be let in and are not, with what they pay in.
-fn registered(member: &Member) -> BTreeMap<PeerId, u64> {
+pub(super) fn registered(member: &Member) -> BTreeMap<PeerId, u64> {
     let state = member.state();
     let past = |join: &kinds::JoinId| member.evidence().leaves.iter().any(|(_, left)| left == join);
     let waiting = member.evidence().joins.iter().filter(|(id, (author, join))| {
@@ -171,13 +171,14 @@ pub(super) async fn show(node: &Arc<Inner>, running: &Running) -> Result<Dao, Ap
     let wishes = join::wishes(node, &running.dao).await?.is_some();
     let incidents = incidents(node, &running.dao).await?;
     let invite = super::answers::invite(node, &running.dao);
+    let code = crate::links::dao_code(node, &running.dao);
     let (mut shown, peers) = {
         let driven = running.driven().await;
         let shown = figures(running, &driven, &me, wishes);
         let peers = members(&driven, &me);
         (shown, peers)
     };
-    (shown.invite, shown.incidents) = (invite, incidents);
+    (shown.invite, shown.code, shown.incidents) = (invite, code, incidents);
     for mut member in peers {
         member.name = crate::money::name(node, member.peer_id).await?;
         shown.members.push(member);
@@ -202,6 +203,7 @@ fn figures(running: &Running, driven: &Driven, me: &PeerId, wishes: bool) -> Dao
         network: running.charter.network,
         creator: running.creator,
         invite: String::new(),
+        code: String::new(),
         stage: stage(member),
         membership: own(member, me, wishes),
         charter: charter(&running.charter, &state.rules),
@@ -215,7 +217,8 @@ fn figures(running: &Running, driven: &Driven, me: &PeerId, wishes: bool) -> Dao
         claims_sum_sat: left(member, state.claims()),
         unassigned_sat: left(member, state.unassigned),
         reserve_sat: left(member, state.reserve),
-        unprotected_sat: driven.sight.incomes(member).map(|(_, output, _)| output.value.to_sat()).sum(),
+        unprotected_sat: came_in(driven, |_| true),
+        under_old_keys_sat: came_in(driven, |script| epoch.is_none_or(|epoch| epoch.script() != *script)),
         claim_sat: state.accounts.get(me).map_or(0, |account| left(member, account.free())),
         gini: gini(&claims),
         nakamoto: nakamoto(&claims),
@@ -228,6 +231,12 @@ fn figures(running: &Running, driven: &Driven, me: &PeerId, wishes: bool) -> Dao
         incidents: Vec::new(),
         waiting: driven.waiting.clone(),
     }
+}
+
+/// What lies at the DAO's scripts beside its coin.
+fn came_in(driven: &Driven, at: impl Fn(&ScriptBuf) -> bool) -> u64 {
+    let came = driven.sight.incomes(&driven.member).filter(|(_, output, _)| at(&output.script_pubkey));
+    came.map(|(_, output, _)| output.value.to_sat()).sum()
 }
 
 fn members(driven: &Driven, me: &PeerId) -> Vec<DaoMember> {
@@ -418,6 +427,8 @@ fn charter(charter: &Charter, rules: &Rules) -> DaoCharter {
             kinds::Construction::SortedMulti => DaoConstruction::SortedMulti,
         },
         spending_percent: Some(rules.spending),
+        season_blocks: Some(rules.season),
+        growth_percent: Some(rules.growth),
     }
 }
 

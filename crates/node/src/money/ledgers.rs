@@ -12,14 +12,13 @@ use std::{
 use chain::{BlockId, Chain, Event, Phase};
 use domain::{
     Network, PeerId, SlotId,
-    bitcoin::ScriptBuf,
     kinds::{Payee, WINDOW},
 };
 use tokio::{
     sync::{Mutex, MutexGuard, OwnedMutexGuard, watch},
     time::timeout,
 };
-use treasury::paying::{Book, Facts, Ledger, Watch};
+use treasury::paying::{Book, DaoPayee, Facts, Ledger, Watch};
 
 use super::{
     records,
@@ -255,7 +254,7 @@ async fn look(
 }
 
 /// A DAO, where it is paid, and since which height.
-type PaidDao = ([u8; 32], Vec<ScriptBuf>, u32);
+pub(super) type PaidDao = ([u8; 32], DaoPayee, u32);
 
 /// Finds where the DAOs are paid that have notes, as far as their turns are known here.
 async fn paid_daos(node: &Arc<Inner>, ledger: Option<&Ledger>) -> Vec<PaidDao> {
@@ -267,8 +266,8 @@ async fn paid_daos(node: &Arc<Inner>, ledger: Option<&Ledger>) -> Vec<PaidDao> {
     let named: BTreeSet<[u8; 32]> = notes.filter_map(|note| dao(&note.payee)).collect();
     let mut daos = Vec::new();
     for dao in named {
-        let scripts = node.dao.scripts(node, &SlotId::from_bytes(dao)).await;
-        daos.extend(scripts.map(|(scripts, from)| (dao, scripts, from)));
+        let payee = node.dao.payee(node, &SlotId::from_bytes(dao)).await;
+        daos.extend(payee.map(|(payee, from)| (dao, payee, from)));
     }
     daos
 }

@@ -9,7 +9,7 @@ use std::{
 use domain::{
     Kind, PeerId, SlotId,
     bitcoin::{Amount, Txid},
-    kinds::{self, Due, NoteId, OfferId, Payee},
+    kinds::{self, Due, NoteId, OfferId},
 };
 use tokio::time::{Instant, timeout_at};
 use treasury::{
@@ -69,20 +69,7 @@ pub(super) async fn refund(node: &Arc<Inner>, note: NoteId, terms: Terms) -> Res
         return Ok(done);
     }
     let account = settled(node).await?;
-    let state = account.ledger.notes.get(&note).ok_or(PlanError::UnknownNote(note))?;
-    let plan = match (&state.payee, state.owed_refund()) {
-        (Payee::Script(script), due) if due > Amount::ZERO => {
-            if due < script.minimal_non_dust() {
-                return Err(PlanError::Dust(due).into());
-            }
-            let line = PlanLine { due: Due::Refund(note), script: script.clone(), amount: due };
-            Plan { lines: vec![line], ..Plan::default() }
-        }
-        _ => {
-            let wish = paying::Wish { declines: vec![note], ..paying::Wish::default() };
-            account.ledger.plan(account.watch(), &wish)?
-        }
-    };
+    let plan = account.ledger.plan_refund(account.watch(), note)?;
     carry_out(node, &account, plan, &[], terms).await
 }
 
@@ -227,9 +214,11 @@ async fn lines(
 ) -> Result<Vec<PayoutLine>, ApiError> {
     let mut fans = rewards.iter();
     let mut lines = Vec::new();
-    for PlanLine { due, script, amount } in &plan.lines {
+    for PlanLine { due, script, amount, owner } in &plan.lines {
         let (note_id, peer, known) = match due {
-            Due::Earned(note) | Due::Refund(note) => (Some(*note), account.ledger.notes[note].investor, None),
+            Due::Earned(note) | Due::Refund(note) => {
+                (Some(*note), owner.unwrap_or(account.ledger.notes[note].investor), None)
+            }
             Due::Split(offer, number) => {
                 let split = &account.ledger.offers[offer].offer.splits()[usize::from(*number)];
                 (None, split.peer.unwrap_or(account.book.artist), Some(split.name.clone()))

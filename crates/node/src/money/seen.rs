@@ -6,8 +6,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use chain::{BlockId, Chain, Connected, Event};
 use domain::{Network, PeerId, bitcoin::ScriptBuf};
 use store::Store;
-use treasury::paying::{BlockFacts, Book, Facts, Ledger, Watch};
+use treasury::paying::{BlockFacts, Book, DaoPayee, Facts, Ledger, Watch};
 
+use super::ledgers::PaidDao;
 use crate::api::ApiError;
 
 /// Blocks before a block that its median time is of (BIP 113).
@@ -44,7 +45,7 @@ pub(super) struct Seen {
     kept: Option<u32>,
     loaded: bool,
     /// Where DAOs are paid, as far as that was looked for.
-    daos: BTreeMap<[u8; 32], Vec<ScriptBuf>>,
+    daos: BTreeMap<[u8; 32], DaoPayee>,
     /// From which height on blocks have to be looked through for DAOs' new scripts.
     again: Option<u32>,
     /// Above which heights the chain was searched.
@@ -87,14 +88,19 @@ impl Seen {
     }
 
     /// Takes where DAOs are paid, each from a height on. Says whether any of it is new.
-    pub(super) fn pay_daos(&mut self, daos: &[([u8; 32], Vec<ScriptBuf>, u32)]) -> bool {
-        for (dao, scripts, from) in daos {
-            if self.daos.get(dao) == Some(scripts) {
-                continue;
+    pub(super) fn pay_daos(&mut self, daos: &[PaidDao]) -> bool {
+        for (dao, payee, from) in daos {
+            let before = self.daos.insert(*dao, payee.clone());
+            let is_same =
+                |before: &DaoPayee| before.scripts == payee.scripts && before.owners == payee.owners;
+            if before.as_ref() != Some(payee) {
+                self.watch.pay_dao(*dao, payee.clone());
             }
-            self.watch.pay_dao(*dao, scripts.iter().cloned());
-            self.daos.insert(*dao, scripts.clone());
-            self.again = self.again.into_iter().chain([*from]).min();
+            if !before.as_ref().is_some_and(is_same) {
+                // What was counted before did not know of these.
+                self.ledger = None;
+                self.again = self.again.into_iter().chain([*from]).min();
+            }
         }
         self.again.is_some()
     }

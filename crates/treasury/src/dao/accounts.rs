@@ -23,7 +23,7 @@ const SALT: &str = "musicdao 2026 dao note salt v1";
 impl Work<'_> {
     /// Pays the spends at the queue's head that the plan has room for.
     pub(super) fn execute(&mut self, plan: &Plan<'_>) -> Executed {
-        let mut executed = Executed { outputs: Vec::new(), notes: Vec::new(), proposals: Vec::new() };
+        let mut executed = Executed::default();
         let spends: Vec<Spend> = self.state.queue.drain(..plan.executed).collect();
         for spend in spends {
             for (peer, part) in spend.payers.iter() {
@@ -38,6 +38,7 @@ impl Work<'_> {
             }
             executed.outputs.extend(spend.outputs);
             executed.proposals.push(spend.proposal);
+            executed.payers.push(spend.payers);
         }
         executed
     }

@@ -14,7 +14,7 @@ use super::{
     plan::Plan,
     refund::{refund, reserve},
     refusal::Refusal,
-    state::{FORTNIGHT, Moment, Pooled, State},
+    state::{FORTNIGHT, Moment, Pooled, Shares, State},
 };
 use crate::wallet::{Limits, MAX_FEE_RATE, MIN_FEE_RATE};
 
@@ -36,6 +36,8 @@ pub struct Step {
     pub notes: Vec<Note>,
     /// The proposals whose spends T pays, in the order of its outputs.
     pub executed: Vec<ProposalId>,
+    /// Who pays for each of them.
+    pub payers: Vec<Shares>,
     /// Who is paid out, and how much.
     pub paid_out: Vec<(PeerId, Amount)>,
 }
@@ -194,6 +196,7 @@ impl<'a> Work<'a> {
         self.settle(value, reserved)?;
         let at = outputs.len();
         outputs.push(TxOut { value: Amount::from_sat(value), script_pubkey: epoch.script() });
+        let done = (executed.proposals, executed.payers);
         let (transaction, notes) = plan.transaction(&self, outputs, executed.notes);
         let txid = transaction.transaction.compute_txid();
         let vout = u32::try_from(at).expect("a few hundred outputs");
@@ -201,7 +204,7 @@ impl<'a> Work<'a> {
         self.state.coin = Some(coin);
         check_caps(self.before, plan.fee, value)?;
         let refund = refund(&self.state, &coin);
-        self.finish(transaction, refund, notes, executed.proposals, paid_out)
+        self.finish(transaction, refund, notes, done, paid_out)
     }
 
     /// Ends the DAO: everybody is paid out.
@@ -211,9 +214,10 @@ impl<'a> Work<'a> {
         let paid_out = self.pay_everybody(left);
         let mut outputs = executed.outputs;
         outputs.extend(paid_out.iter().map(|(_, output)| output.clone()));
+        let done = (executed.proposals, executed.payers);
         let (transaction, notes) = plan.transaction(&self, outputs, executed.notes);
         self.state.coin = None;
-        self.finish(transaction, None, notes, executed.proposals, paid_out)
+        self.finish(transaction, None, notes, done, paid_out)
     }
 
     fn finish(
@@ -221,7 +225,7 @@ impl<'a> Work<'a> {
         transaction: Unsigned,
         refund: Option<Refund>,
         notes: Vec<Note>,
-        executed: Vec<ProposalId>,
+        (executed, payers): (Vec<ProposalId>, Vec<Shares>),
         paid_out: Vec<(PeerId, TxOut)>,
     ) -> Result<Step, Refusal> {
         self.state.tidy();
@@ -233,16 +237,19 @@ impl<'a> Work<'a> {
             refund,
             notes,
             executed,
+            payers,
             paid_out: paid_out.into_iter().map(|(peer, output)| (peer, output.value)).collect(),
         })
     }
 }
 
 /// What the spends of a turn make.
+#[derive(Default)]
 pub(super) struct Executed {
     pub outputs: Vec<TxOut>,
     pub notes: Vec<Note>,
     pub proposals: Vec<ProposalId>,
+    pub payers: Vec<Shares>,
 }
 
 impl State {

@@ -360,22 +360,40 @@ impl State {
         u64::try_from(whole * u128::from(self.rules.spending) / 100).unwrap_or(u64::MAX)
     }
 
+    /// Says who would pay how much for a proposal if it were approved now; nobody where it pays nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::Foreign`], and [`Refusal::Funds`] where the claims do not cover it.
+    pub fn payers(&self, id: ProposalId, proposal: &Proposal) -> Result<Shares, Refusal> {
+        let amount = match &proposal.intent {
+            Intent::Pay { outputs } => outputs.iter().map(|output| output.amount.to_sat()).sum(),
+            Intent::Invest { amount, .. } => amount.to_sat(),
+            _ => return Ok(Shares::default()),
+        };
+        let snapshot = super::TurnId::from_bytes(proposal.snapshot);
+        self.divide(amount, self.number_of(&snapshot).ok_or(Refusal::Foreign(id))?)
+    }
+
     fn freeze(&mut self, amount: u64, snapshot: u32) -> Result<Shares, Refusal> {
+        let frozen = self.divide(amount, snapshot)?;
+        for (peer, part) in frozen.iter() {
+            self.accounts.get_mut(peer).expect("who pays has an account").reserved += *part;
+        }
+        Ok(frozen)
+    }
+
+    fn divide(&self, amount: u64, snapshot: u32) -> Result<Shares, Refusal> {
         let pays = |account: &super::Account| {
             account.member.as_ref().is_some_and(|member| member.joined.turn <= snapshot)
         };
-        let payers: Vec<_> = self.accounts.iter_mut().filter(|(_, account)| pays(account)).collect();
+        let payers: Vec<_> = self.accounts.iter().filter(|(_, account)| pays(account)).collect();
         let free: Vec<u64> = payers.iter().map(|(_, account)| account.free().to_sat()).collect();
         if free.iter().sum::<u64>() < amount {
             return Err(Refusal::Funds(amount));
         }
         let parts = pro_rata(amount, &free).ok_or(Refusal::Funds(amount))?;
-        let frozen =
-            payers.into_iter().zip(parts).filter(|(_, part)| *part > 0).map(|((peer, account), part)| {
-                account.reserved += Amount::from_sat(part);
-                (*peer, Amount::from_sat(part))
-            });
-        Ok(frozen.collect())
+        let payers = payers.into_iter().zip(parts).filter(|(_, part)| *part > 0);
+        Ok(payers.map(|((peer, _), part)| (*peer, Amount::from_sat(part))).collect())
     }
 }
 

@@ -61,7 +61,8 @@ impl State {
     fn due_joins(&self, evidence: &Evidence, refused: &BTreeSet<JoinId>) -> Vec<JoinId> {
         let mut authors = BTreeSet::new();
         let due = evidence.joins.iter().filter(|(id, (author, join))| {
-            let is_new = self.member(author).is_none() && !refused.contains(id);
+            let is_over = evidence.leaves.contains(&(*author, **id));
+            let is_new = self.member(author).is_none() && !refused.contains(id) && !is_over;
             is_new && join.inputs.iter().all(|input| evidence.coins.contains_key(&input.outpoint))
         });
         due.filter(|(_, (author, _))| authors.insert(*author)).map(|(id, _)| *id).take(MAX_JOINS).collect()

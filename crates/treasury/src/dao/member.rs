@@ -648,11 +648,25 @@ impl Member {
                 self.fetch_joins(record.slot);
                 kept
             }
+            id::LEAVE => {
+                let kept = self.evidence.take(record).unwrap_or(false);
+                self.withdraw(&record.author);
+                kept
+            }
             _ => self.evidence.take(record).unwrap_or(false),
         };
         if kept {
             self.dirty = true;
             self.need();
+        }
+    }
+
+    /// Goes on without somebody who takes a wish to join back: no signature of theirs is waited for.
+    fn withdraw(&mut self, author: &PeerId) {
+        for id in self.open_ids() {
+            let Some(attempt) = self.attempts.get_mut(&id) else { continue };
+            let is_over = |join: &JoinId| self.evidence.leaves.contains(&(*author, *join));
+            attempt.failed |= attempt.finished.is_none() && attempt.turn.joins.iter().any(is_over);
         }
     }
 

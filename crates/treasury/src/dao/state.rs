@@ -12,6 +12,7 @@ use domain::{
 };
 
 use super::{Epoch, Refusal, TurnId, shares::pro_rata, sortition::Draw};
+use crate::paying::NoteOwner;
 
 /// Blocks of two weeks: what limits speak of.
 pub const FORTNIGHT: u32 = 2_016;
@@ -243,9 +244,13 @@ impl State {
 
     /// Says where an artist pays what a note earns once the coin is gone or has long been silent: each share to the
     /// address of its owner.
-    pub fn payees(&self, note: &NoteId) -> Vec<(ScriptBuf, Amount)> {
+    pub fn payees(&self, note: &NoteId) -> Vec<NoteOwner> {
         let shares = self.notes.get(note).into_iter().flat_map(|shares| shares.iter());
-        shares.filter_map(|(peer, share)| Some((self.accounts.get(peer)?.leave.clone(), *share))).collect()
+        let owner = |(peer, share): &(PeerId, Amount)| {
+            let script = self.accounts.get(peer)?.leave.clone();
+            Some(NoteOwner { peer: *peer, script, share: *share })
+        };
+        shares.filter_map(owner).collect()
     }
 
     /// Checks what always holds: claims, what is nobody's and the reserve sum to the coin, and nobody's reservations

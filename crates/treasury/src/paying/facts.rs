@@ -7,11 +7,11 @@ use domain::{
     bitcoin::{
         Amount, Block, BlockHash, ScriptBuf, Transaction, TxOut, Txid, bip32::Xpub, secp256k1::Secp256k1,
     },
-    kinds::{Income, Payee, WINDOW},
+    kinds::{Income, NoteId, Payee, WINDOW},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Book, Root};
+use super::{Book, DaoPayee, DaoPays, NoteOwner, Root};
 use crate::wallet::{Chain, taproot_script};
 
 /// A block of the chain.
@@ -55,8 +55,9 @@ pub struct Facts {
 pub struct Watch {
     windows: HashMap<ScriptBuf, (Chain, u32)>,
     covered: Covered,
-    /// The newest last.
-    daos: BTreeMap<[u8; 32], Vec<ScriptBuf>>,
+    daos: BTreeMap<[u8; 32], DaoPayee>,
+    /// Every script of DAOs, and of the owners of their notes.
+    of_daos: BTreeSet<ScriptBuf>,
 }
 
 /// What a [`Watch`] looks for, in short: kept beside [`Facts`], it makes the same one again. DAOs are not in it.
@@ -66,6 +67,12 @@ pub struct Covered {
     windows: Vec<(Chain, Xpub, u32)>,
     birthday: Option<u32>,
     payees: BTreeSet<ScriptBuf>,
+}
+
+/// Where a note is paid.
+pub(super) enum PaidAt<'a> {
+    Script(ScriptBuf),
+    Owners(&'a [NoteOwner]),
 }
 
 impl Facts {
@@ -143,24 +150,28 @@ impl Watch {
         from
     }
 
-    /// Says where a DAO is paid: at the last of these scripts, and at the others what was sent before.
-    pub fn pay_dao(&mut self, dao: [u8; 32], scripts: impl IntoIterator<Item = ScriptBuf>) {
+    /// Says where a DAO is paid: at the last of its scripts, and at the others what was sent before; at the addresses of
+    /// its notes' owners once it has none of its own.
+    pub fn pay_dao(&mut self, dao: [u8; 32], payee: DaoPayee) {
+        let owners = payee.owners.values().flatten().map(|owner| &owner.script);
+        self.of_daos.extend(payee.scripts.iter().chain(owners).cloned());
         let known = self.daos.entry(dao).or_default();
-        for script in scripts {
-            known.retain(|it| *it != script);
-            known.push(script);
+        for script in payee.scripts {
+            known.scripts.retain(|it| *it != script);
+            known.scripts.push(script);
         }
+        (known.owners, known.pays) = (payee.owners, payee.pays);
     }
 
     /// Returns every script, in order.
     pub fn scripts(&self) -> impl Iterator<Item = &ScriptBuf> {
         let windows: BTreeSet<&ScriptBuf> = self.windows.keys().collect();
-        windows.into_iter().chain(&self.covered.payees).chain(self.daos.values().flatten())
+        windows.into_iter().chain(&self.covered.payees).chain(&self.of_daos)
     }
 
     /// Says how many scripts there are.
     pub fn len(&self) -> usize {
-        self.windows.len() + self.covered.payees.len() + self.daos.values().map(Vec::len).sum::<usize>()
+        self.windows.len() + self.covered.payees.len() + self.of_daos.len()
     }
 
     /// Says whether there is no script.
@@ -185,26 +196,41 @@ impl Watch {
         Some(TxFacts { txid: transaction.compute_txid(), block, position, root, outputs })
     }
 
-    /// Says whether a script is one of a payee's.
+    /// Says whether a script is one of a payee's own.
     pub(super) fn pays(&self, payee: &Payee, script: &ScriptBuf) -> bool {
         match payee {
             Payee::Script(own) => own == script,
-            Payee::Dao(dao) => self.daos.get(dao).is_some_and(|scripts| scripts.contains(script)),
+            Payee::Dao(dao) => self.daos.get(dao).is_some_and(|dao| dao.scripts.contains(script)),
         }
     }
 
-    /// Returns where a payee is paid, where that is known.
-    pub(super) fn script_of(&self, payee: &Payee) -> Option<ScriptBuf> {
+    /// Returns where a note's payee is paid now, where that is known.
+    pub(super) fn paid_at(&self, note: &NoteId, payee: &Payee) -> Option<PaidAt<'_>> {
         match payee {
-            Payee::Script(script) => Some(script.clone()),
-            Payee::Dao(dao) => self.daos.get(dao)?.last().cloned(),
+            Payee::Script(script) => Some(PaidAt::Script(script.clone())),
+            Payee::Dao(dao) => {
+                let dao = self.daos.get(dao)?;
+                match dao.pays {
+                    DaoPays::Nobody => None,
+                    DaoPays::Coin => dao.scripts.last().cloned().map(PaidAt::Script),
+                    DaoPays::Owners => dao.owners.get(note).map(|owners| PaidAt::Owners(owners)),
+                }
+            }
+        }
+    }
+
+    /// Returns whose a DAO's note is, where that is known.
+    pub(super) fn owners(&self, note: &NoteId, payee: &Payee) -> Option<&[NoteOwner]> {
+        match payee {
+            Payee::Script(_) => None,
+            Payee::Dao(dao) => self.daos.get(dao)?.owners.get(note).map(Vec::as_slice),
         }
     }
 
     fn matters(&self, script: &ScriptBuf) -> bool {
         self.windows.contains_key(script)
             || self.covered.payees.contains(script)
-            || self.daos.values().any(|scripts| scripts.contains(script))
+            || self.of_daos.contains(script)
     }
 
     /// Derives every address of the windows. Of two windows that share one the first has it.

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Network, PeerId, RecordId, SlotId,
-    bitcoin::{Amount, OutPoint, Txid},
+    bitcoin::{Amount, OutPoint, ScriptBuf, Txid},
     kinds::{Due, Note, NoteId, Offer, OfferId, Payee, Payout, PayoutLine},
 };
 
 use super::{
-    BlockFacts, Book, Facts, Root, Signed, Terms, TxFacts, Watch,
+    BlockFacts, Book, Facts, NoteOwner, Root, Signed, Terms, TxFacts, Watch,
     book::TURNED_AROUND,
+    owners::{DUST, is_divided},
     waterfall::{Flow, Part},
     {add, less},
 };
@@ -224,7 +225,7 @@ impl NoteState {
     fn payee_dust(&self) -> Amount {
         match &self.payee {
             Payee::Script(script) => script.minimal_non_dust(),
-            Payee::Dao(_) => DAO_DUST,
+            Payee::Dao(_) => DUST,
         }
     }
 }
@@ -235,9 +236,6 @@ impl SplitState {
         less(self.earned, self.paid)
     }
 }
-
-/// What a DAO's address takes at least: the dust limit of P2TR and P2WSH.
-const DAO_DUST: Amount = Amount::from_sat(330);
 
 impl Ledger {
     /// Walks along the chain. The result depends on what is handed in alone: on no clock, and on no order of records.
@@ -359,6 +357,7 @@ impl<'a> Walk<'a> {
         for (id, payout) in payouts {
             payout.lines.iter().for_each(|line| lines.entry(line.vout).or_default().push((*id, *line)));
         }
+        let divided = self.divided(&lines, transaction);
         for (vout, lines) in lines {
             let Some(output) = transaction.outputs.get(&vout) else { continue };
             if let Some(note) = lines.iter().find_map(|(_, line)| self.unknown_note(line)) {
@@ -366,7 +365,8 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let sum = lines.iter().fold(Amount::ZERO, |sum, (_, line)| add(sum, line.amount));
-            if sum != output.value || !lines.iter().all(|(_, line)| self.is_payee(line, output)) {
+            let is_due = |line: &PayoutLine| divided.contains(&line.due) || self.is_payee(line, output);
+            if sum != output.value || !lines.iter().all(|(_, line)| is_due(line)) {
                 continue;
             }
             let ids: BTreeSet<SlotId> = lines.iter().map(|(id, _)| *id).collect();
@@ -376,6 +376,29 @@ impl<'a> Walk<'a> {
                 self.ledger.payouts.entry(id).or_default().insert(transaction.txid);
             }
         }
+    }
+
+    /// What is due to a DAO and divided among the owners of its note: all of it exactly as it divides, or it does not count.
+    fn divided(
+        &self,
+        lines: &BTreeMap<u32, Vec<(SlotId, PayoutLine)>>,
+        transaction: &TxFacts,
+    ) -> BTreeSet<Due> {
+        let mut paid: BTreeMap<Due, Vec<(&ScriptBuf, Amount)>> = BTreeMap::new();
+        for (vout, lines) in lines {
+            let Some(output) = transaction.outputs.get(vout) else { continue };
+            for (_, line) in lines {
+                paid.entry(line.due).or_default().push((&output.script_pubkey, line.amount));
+            }
+        }
+        paid.retain(|due, paid| self.owners(due).is_some_and(|owners| is_divided(paid, owners)));
+        paid.into_keys().collect()
+    }
+
+    fn owners(&self, due: &Due) -> Option<&'a [NoteOwner]> {
+        let (Due::Earned(id) | Due::Refund(id)) = due else { return None };
+        let (_, note) = &self.paid[*self.numbers.get(id)?];
+        self.watch.owners(id, &note.payee)
     }
 
     /// Counts what was paid out to the notes that this transaction paid, as far back as everybody looks.

@@ -6,7 +6,14 @@ use domain::{
     kinds::{Due, MAX_LINES, NoteId, OfferId, PaymentId, Payout, PayoutLine},
 };
 
-use super::{Ledger, NoteState, Root, Tree, Watch, add, id_of, total, waterfall::pro_rata};
+use super::{
+    Ledger, NoteOwner, NoteState, Root, Tree, Watch, add,
+    facts::PaidAt,
+    id_of,
+    owners::{DUST, divide},
+    total,
+    waterfall::pro_rata,
+};
 
 /// Most payees of one transaction; whoever is over waits for the next.
 pub const MAX_PAYEES: usize = 1_000;
@@ -53,6 +60,8 @@ pub struct PlanLine {
     pub script: ScriptBuf,
     /// How much.
     pub amount: Amount,
+    /// Who it is that owns a part of a DAO's note, where that person is paid instead of the DAO.
+    pub owner: Option<PeerId>,
 }
 
 /// A plan as records to sign, and what their transaction says.
@@ -88,6 +97,11 @@ pub enum PlanError {
     /// Nobody is owed anything that can be paid.
     #[error("nothing is owed that can be paid: what is below the dust limit waits")]
     NothingOwed,
+    /// Where a DAO is paid is not known.
+    #[error(
+        "where the DAO of the note {0} is paid is not known here yet: its newest transactions are on their way"
+    )]
+    PayeeUnknown(NoteId),
     /// An amount cannot be divided without dust.
     #[error("{} sat cannot be divided without outputs below the dust limit", .0.to_sat())]
     Dust(Amount),
@@ -105,6 +119,7 @@ impl PlanError {
             Self::HasEarned(_) => "note_has_earned",
             Self::AboveCaps { .. } => "amount_above_caps",
             Self::NothingOwed => "nothing_owed",
+            Self::PayeeUnknown(_) => "payee_unknown",
             Self::Dust(_) => "amount_dust",
             Self::TooMany(_) => "too_many_payees",
         }
@@ -137,12 +152,31 @@ impl Ledger {
                 return Err(PlanError::Dust(reward.amount));
             }
             let Reward { script, amount, payment } = reward.clone();
-            plan.lines.push(PlanLine { due: Due::Reward(payment), script, amount });
+            plan.lines.push(PlanLine { due: Due::Reward(payment), script, amount, owner: None });
         }
         match plan.lines.len() {
-            0 => Err(PlanError::NothingOwed),
+            0 => Err(self.unknown_payee(watch, wish).unwrap_or(PlanError::NothingOwed)),
             count if count > MAX_PAYEES => Err(PlanError::TooMany(count)),
             _ => Ok(plan),
+        }
+    }
+
+    /// Plans to give back what of an investment came beyond the goal or too late, else all of one that has not earned yet.
+    ///
+    /// # Errors
+    /// Every [`PlanError`].
+    pub fn plan_refund(&self, watch: &Watch, id: NoteId) -> Result<Plan, PlanError> {
+        let note = self.notes.get(&id).ok_or(PlanError::UnknownNote(id))?;
+        let due = note.owed_refund();
+        if due == Amount::ZERO {
+            return self.plan(watch, &Wish { declines: vec![id], ..Wish::default() });
+        }
+        let mut plan = Plan::default();
+        plan.owe(Due::Refund(id), watch.paid_at(&id, &note.payee), due);
+        match plan.lines.is_empty() {
+            true if watch.paid_at(&id, &note.payee).is_none() => Err(PlanError::PayeeUnknown(id)),
+            true => Err(PlanError::Dust(due)),
+            false => Ok(plan),
         }
     }
 
@@ -150,14 +184,16 @@ impl Ledger {
     fn plan_owed(&self, watch: &Watch, wish: &Wish, plan: &mut Plan) {
         let notes = self.wished(wish);
         for (id, note) in &notes {
-            plan.owe(Due::Refund(*id), watch.script_of(&note.payee), note.owed_refund());
+            plan.owe(Due::Refund(*id), watch.paid_at(id, &note.payee), note.owed_refund());
         }
         for (id, note) in &notes {
-            plan.owe(Due::Earned(*id), watch.script_of(&note.payee), note.owed_earned().min(note.headroom()));
+            let owed = note.owed_earned().min(note.headroom());
+            plan.owe(Due::Earned(*id), watch.paid_at(id, &note.payee), owed);
         }
         for (id, state) in self.offers.iter().filter(|(id, _)| wish.offer.is_none_or(|it| it == **id)) {
             for (number, (split, state)) in (0..).zip(state.offer.splits().iter().zip(&state.splits)) {
-                plan.owe(Due::Split(*id, number), Some(split.script.clone()), state.owed());
+                let script = PaidAt::Script(split.script.clone());
+                plan.owe(Due::Split(*id, number), Some(script), state.owed());
             }
         }
     }
@@ -168,7 +204,8 @@ impl Ledger {
         if !untouched || note.accepted == Amount::ZERO {
             return Err(PlanError::HasEarned(*id));
         }
-        plan.owe(Due::Refund(*id), watch.script_of(&note.payee), add(note.owed_refund(), note.accepted));
+        let whole = add(note.owed_refund(), note.accepted);
+        plan.owe(Due::Refund(*id), watch.paid_at(id, &note.payee), whole);
         Ok(())
     }
 
@@ -180,25 +217,25 @@ impl Ledger {
         amount: Amount,
         plan: &mut Plan,
     ) -> Result<(), PlanError> {
-        let payable = |note: &NoteState| Some((watch.script_of(&note.payee)?, note.headroom()));
         let notes = self.wished(wish).into_iter().filter_map(|(id, note)| {
-            let (script, room) = payable(note)?;
-            let can = note.accepted > Amount::ZERO && room >= script.minimal_non_dust();
-            can.then_some((id, note, script))
+            let to = watch.paid_at(&id, &note.payee)?;
+            let can = note.accepted > Amount::ZERO && note.headroom() >= to.least();
+            can.then_some((id, note, to))
         });
-        let mut notes: Vec<(NoteId, &NoteState, ScriptBuf)> = notes.collect();
+        let mut notes: Vec<(NoteId, &NoteState, PaidAt<'_>)> = notes.collect();
         let room = total(notes.iter().map(|(_, note, _)| note.headroom()));
         if amount > room {
-            return Err(PlanError::AboveCaps { asked: amount, room });
+            let unknown = self.unknown_payee(watch, wish);
+            return Err(unknown.unwrap_or(PlanError::AboveCaps { asked: amount, room }));
         }
         loop {
-            let parts = divide(amount, &notes);
-            let dust = |at: &usize| parts[*at] < notes[*at].2.minimal_non_dust();
+            let parts = by_notes(amount, &notes);
+            let dust = |at: &usize| !notes[*at].2.takes(parts[*at]);
             let smallest =
                 (0..notes.len()).filter(dust).min_by_key(|at| (parts[*at], std::cmp::Reverse(*at)));
             let Some(smallest) = smallest else {
-                for ((id, _, script), amount) in notes.into_iter().zip(parts) {
-                    plan.lines.push(PlanLine { due: Due::Earned(id), script, amount });
+                for ((id, _, to), amount) in notes.into_iter().zip(parts) {
+                    plan.lines.extend(to.lines(Due::Earned(id), amount));
                 }
                 return Ok(());
             };
@@ -208,6 +245,14 @@ impl Ledger {
                 return Err(PlanError::Dust(amount));
             }
         }
+    }
+
+    /// A note with room whose payee is not known.
+    fn unknown_payee(&self, watch: &Watch, wish: &Wish) -> Option<PlanError> {
+        let is_unknown = |(id, note): &(NoteId, &NoteState)| {
+            note.headroom() > Amount::ZERO && watch.paid_at(id, &note.payee).is_none()
+        };
+        self.wished(wish).into_iter().find(is_unknown).map(|(id, _)| PlanError::PayeeUnknown(id))
     }
 
     fn wished(&self, wish: &Wish) -> Vec<(NoteId, &NoteState)> {
@@ -241,21 +286,55 @@ impl Plan {
         Some(Batch { payouts, root: tree.root() })
     }
 
-    fn owe(&mut self, due: Due, script: Option<ScriptBuf>, amount: Amount) {
+    fn owe(&mut self, due: Due, to: Option<PaidAt<'_>>, amount: Amount) {
         if amount == Amount::ZERO {
             return;
         }
-        match script {
-            Some(script) if amount >= script.minimal_non_dust() && self.lines.len() < MAX_PAYEES => {
-                self.lines.push(PlanLine { due, script, amount });
+        let lines = to.map(|to| to.lines(due, amount)).unwrap_or_default();
+        match !lines.is_empty() && self.lines.len() + lines.len() <= MAX_PAYEES {
+            true => self.lines.extend(lines),
+            false => self.carried.push((due, amount)),
+        }
+    }
+}
+
+impl PaidAt<'_> {
+    /// The least that can be paid.
+    fn least(&self) -> Amount {
+        match self {
+            Self::Script(script) => script.minimal_non_dust(),
+            Self::Owners(_) => DUST,
+        }
+    }
+
+    /// Says whether an amount can be paid.
+    fn takes(&self, amount: Amount) -> bool {
+        match self {
+            Self::Script(_) => amount >= self.least(),
+            Self::Owners(owners) => !divide(amount, owners).is_empty(),
+        }
+    }
+
+    /// The outputs that pay an amount; none where it would be dust.
+    fn lines(&self, due: Due, amount: Amount) -> Vec<PlanLine> {
+        match self {
+            Self::Script(script) if self.takes(amount) => {
+                vec![PlanLine { due, script: script.clone(), amount, owner: None }]
             }
-            _ => self.carried.push((due, amount)),
+            Self::Script(_) => Vec::new(),
+            Self::Owners(owners) => {
+                let line = |(owner, amount): (&NoteOwner, Amount)| {
+                    let (script, owner) = (owner.script.clone(), Some(owner.peer));
+                    PlanLine { due, script, amount, owner }
+                };
+                divide(amount, owners).into_iter().map(line).collect()
+            }
         }
     }
 }
 
 /// Divides an amount that the caps leave room for: what is owed first, then by principal.
-fn divide(amount: Amount, notes: &[(NoteId, &NoteState, ScriptBuf)]) -> Vec<Amount> {
+fn by_notes(amount: Amount, notes: &[(NoteId, &NoteState, PaidAt<'_>)]) -> Vec<Amount> {
     let rooms: Vec<u64> = notes.iter().map(|(_, note, _)| note.headroom().to_sat()).collect();
     let principals: Vec<u64> = notes.iter().map(|(_, note, _)| note.accepted.to_sat()).collect();
     let owed = notes.iter().zip(&rooms).map(|((_, note, _), room)| note.owed_earned().to_sat().min(*room));

@@ -422,4 +422,5 @@ export const moneyFailures: Record<string, readonly [what: string, remedy?: stri
   mainnet_not_allowed: ['Real money is off.', 'It can be allowed in Settings.'],
   no_income_record: ['This artist cannot be paid yet.', 'They need a wallet first.'],
   nothing_owed: ['Nothing is owed now.'],
+  payee_unknown: ['Where that DAO is paid is not known here yet.', 'Its newest transactions are on their way: try again in a minute.'],
 };

@@ -423,4 +423,5 @@ export const moneyFailures: typeof english = {
   mainnet_not_allowed: ['Echt geld staat uit.', 'Bij Instellingen kan het aan.'],
   no_income_record: ['Deze artiest kan nog niet worden betaald.', 'Eerst is een portemonnee nodig.'],
   nothing_owed: ['Er is nu niets verschuldigd.'],
+  payee_unknown: ['Waar die DAO betaald wordt, is hier nog niet bekend.', 'Haar nieuwste transacties zijn onderweg: probeer het over een minuut opnieuw.'],
 };

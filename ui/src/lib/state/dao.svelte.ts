@@ -1,10 +1,9 @@
 /** DAOs: what can be asked of them, and a pulse when one changes. */
-import { untrack } from 'svelte';
-import { backend, Failure, type Event } from '../backend';
+import { backend } from '../backend';
 import type * as api from '../backend/types';
 import { locale } from '../i18n/index.svelte';
 import { href } from '../router.svelte';
-import { toasts } from './toasts.svelte';
+import { attempt, Pulse } from './pulse.svelte';
 import { node } from './status.svelte';
 import { wallet } from './wallet.svelte';
 
@@ -26,9 +25,6 @@ interface Answers {
   audit: api.DaoAudit;
 }
 
-/** Signatures come in a row; screens read anew at most this often. */
-const PULSE_MS = 250;
-const STIRS: Event['event'][] = ['dao_changed', 'chain', 'wallet_changed', 'dropped'];
 const BLOCK_S = 600;
 const DAY_S = 86_400;
 const SHOWN_LETTERS = 12;
@@ -38,56 +34,12 @@ export function askDao<C extends api.DaoCommand>(command: C): Promise<Answers[C[
   return backend().call('dao', command) as Promise<Answers[C['command']]>;
 }
 
-class Daos {
-  /** Goes up when a DAO or the chain may have changed: read it in a loader to load again. */
-  pulse = $state(0);
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #followers = 0;
-  #stops: (() => void)[] = [];
-
-  /** Hears of DAOs for as long as something that shows one is in sight. */
-  follow = (): (() => void) => {
-    if (this.#followers++ === 0) {
-      this.#stops = [
-        backend().onEvent((event) => this.#hear(event)),
-        backend().onConnection((connection) => connection === 'open' && this.changed()),
-      ];
-    }
-    return () => {
-      if (--this.#followers > 0) return;
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-      for (const stop of this.#stops) stop();
-    };
-  };
-
-  /** Something about DAOs changed. */
-  changed(): void {
-    untrack(() => (this.pulse += 1));
-  }
-
-  #hear(event: Event): void {
-    if (!STIRS.includes(event.event)) return;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.changed();
-    }, PULSE_MS);
-  }
-}
-
-export const daos = new Daos();
+/** Goes up when a DAO or the chain may have changed. */
+export const daos = new Pulse(['dao_changed', 'chain', 'wallet_changed', 'dropped']);
 
 /** Does what `work` does; a failure is told in words and answers nothing. */
-export async function doing<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (thrown) {
-    toasts.fail(Failure.from(thrown));
-    return undefined;
-  } finally {
-    daos.changed();
-    wallet.changed();
-  }
+export function doing<T>(work: () => Promise<T>): Promise<T | undefined> {
+  return attempt(work, daos, wallet);
 }
 
 /** Where a DAO, or a part of it, is shown. */

@@ -1,9 +1,9 @@
 /** The Bitcoin wallet: how it is, how amounts are shown, and what can be asked about money. */
-import { untrack } from 'svelte';
-import { backend, Failure, type Event } from '../backend';
+import { backend, Failure } from '../backend';
 import type * as money from '../backend/types';
 import { locale, t } from '../i18n/index.svelte';
 import { figures, type Unit } from '../sats';
+import { attempt, Pulse } from './pulse.svelte';
 import { toasts } from './toasts.svelte';
 
 /** What each command answers. */
@@ -41,10 +41,7 @@ interface MoneyAnswers {
 }
 
 type Answer<A, C> = C extends keyof A ? A[C] : unknown;
-/** Blocks can come by the hundred; screens read anew at most this often. */
-const PULSE_MS = 250;
 const KEY = 'musicdao.unit';
-const STIRS: Event['event'][] = ['wallet_changed', 'payment', 'catalogue_changed', 'dropped'];
 
 /** Asks the wallet. */
 export function askWallet<C extends money.WalletCommand>(command: C): Promise<Answer<WalletAnswers, C['command']>> {
@@ -57,15 +54,8 @@ export function askMoney<C extends money.MoneyCommand>(command: C): Promise<Answ
 }
 
 /** Does what `work` does; a failure is told in words and answers nothing. */
-export async function trying<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (thrown) {
-    toasts.fail(Failure.from(thrown));
-    return undefined;
-  } finally {
-    wallet.changed();
-  }
+export function trying<T>(work: () => Promise<T>): Promise<T | undefined> {
+  return attempt(work, wallet);
 }
 
 /** Publishes where the artist here is paid; what was published before stays. */
@@ -76,39 +66,23 @@ export async function bePaid(): Promise<void> {
   });
 }
 
-class Wallet {
+class Wallet extends Pulse {
   status = $state.raw<money.WalletStatus>();
   chain = $state.raw<money.ChainStatus>();
   failure = $state.raw<Failure>();
   unit = $state<Unit>('sat');
-  /** Goes up when payments, offers or blocks may have changed: read it in a loader to load again. */
-  pulse = $state(0);
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #followers = 0;
-  #stops: (() => void)[] = [];
 
-  /** Hears of money for as long as something that shows it is in sight. */
-  follow = (): (() => void) => {
-    if (this.#followers++ === 0) {
-      this.unit = read() === 'btc' ? 'btc' : 'sat';
-      this.#stops = [
-        backend().onEvent((event) => this.#hear(event)),
-        backend().onConnection((connection) => connection === 'open' && this.changed()),
-      ];
-    }
-    return () => {
-      if (--this.#followers > 0) return;
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-      for (const stop of this.#stops) stop();
-    };
-  };
+  constructor() {
+    super(['wallet_changed', 'payment', 'catalogue_changed', 'dropped']);
+  }
 
-  /** Something about money changed. */
-  changed(): void {
-    // Whoever tells is not who listens.
-    untrack(() => (this.pulse += 1));
+  override changed(): void {
+    super.changed();
     void this.refresh();
+  }
+
+  protected override begin(): void {
+    this.unit = read() === 'btc' ? 'btc' : 'sat';
   }
 
   refresh = async (): Promise<void> => {
@@ -129,14 +103,6 @@ class Wallet {
     } catch {
       // A browser that stores nothing still counts.
     }
-  }
-
-  #hear(event: Event): void {
-    if (!STIRS.includes(event.event)) return;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.changed();
-    }, PULSE_MS);
   }
 }
 

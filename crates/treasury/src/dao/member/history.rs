@@ -9,7 +9,7 @@ use domain::{
 };
 
 use super::{
-    super::{Evidence, Refusal, State, Step, Turn, TurnId},
+    super::{Evidence, Refusal, Shares, State, Step, Turn, TurnId},
     Attempt, Block, Member,
 };
 
@@ -30,6 +30,8 @@ pub struct Done {
     pub proposals: Vec<ProposalId>,
     /// The proposals that it approved.
     pub approved: Vec<ProposalId>,
+    /// Who paid for which proposal.
+    pub payers: Vec<(ProposalId, Shares)>,
     /// The notes that it paid.
     pub notes: Vec<(ProposalId, NoteId)>,
     /// The coin after it; none after the last.
@@ -170,6 +172,7 @@ impl Done {
             left: left.filter(|peer| !is_member(&step.state, peer)).collect(),
             proposals: step.executed.iter().chain(at_once).copied().collect(),
             approved,
+            payers: step.executed.iter().copied().zip(step.payers.iter().cloned()).collect(),
             notes: notes(attempt, evidence),
             coin: step.state.coin.map(|coin| coin.value),
             fee: spent.checked_sub(paid).unwrap_or(Amount::ZERO),

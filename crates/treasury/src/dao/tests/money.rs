@@ -2,7 +2,7 @@
 
 use domain::{
     bitcoin::{Amount, TxOut},
-    kinds::{Intent, Output, Parameter, Rules},
+    kinds::{Choice, Intent, Output, Parameter, Rules},
 };
 
 use super::{
@@ -54,6 +54,20 @@ fn an_investment_is_committed_to_and_what_comes_back_goes_to_whose_money_it_was(
     assert_eq!(paid.script_pubkey, script(3, 1));
     assert_eq!(world.claim(3), 0);
     assert_eq!(world.state.payees(&id).len(), 4, "the next payback finds it as well");
+}
+
+#[test]
+fn who_would_pay_for_a_proposal_is_who_pays_for_it() {
+    let mut world = World::founded(charter(rules()), 4);
+    let invest = world.artist();
+    let proposal = world.propose(invest);
+    let foreseen = world.state.payers(proposal, &world.evidence.proposals[&proposal].1).unwrap();
+    assert_eq!(foreseen.iter().map(|(_, part)| part.to_sat()).sum::<u64>(), 30_000);
+    world.vote(proposal, &[0, 1, 2], Choice::Yes);
+    let (_, step) = world.go_on().unwrap();
+    assert_eq!((step.executed, step.payers), (vec![proposal], vec![foreseen]));
+    let rest = world.propose(Intent::Refresh);
+    assert!(world.state.payers(rest, &world.evidence.proposals[&rest].1).unwrap().is_empty());
 }
 
 #[test]

@@ -1,4 +1,7 @@
-use domain::{bitcoin::Amount, kinds::Rules};
+use domain::{
+    bitcoin::Amount,
+    kinds::{Leave, Rules},
+};
 
 use super::{
     super::*,
@@ -138,6 +141,21 @@ fn the_refund_pays_every_claim_after_the_silence() {
         assert_eq!(paid.next().map(|output| output.value), Some(exit));
         assert_eq!(paid.next(), None);
     }
+}
+
+#[test]
+fn a_wish_that_was_taken_back_waits_for_nobody_and_another_one_counts() {
+    let mut world = of_three();
+    let first = world.wish(5, 20_000, 100_000);
+    let (network, dao) = (world.state.charter.network, world.state.dao);
+    world.take(5, &Leave { network, dao, join: first });
+    assert_eq!(world.go_on(), None);
+    // Nobody takes back what another one wishes for.
+    let second = world.wish(5, 30_000, 100_000);
+    world.take(4, &Leave { network, dao, join: second });
+    let (turn, _) = world.go_on().unwrap();
+    assert_eq!(turn.joins, [second]);
+    assert_eq!(world.claim(5), 30_000);
 }
 
 #[test]

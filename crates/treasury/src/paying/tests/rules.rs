@@ -168,7 +168,7 @@ fn nobody_buys_a_note_back_once_it_has_earned() {
     let Payee::Script(script) = world.book().notes()[&note].body.payee.clone() else {
         panic!("it has a script")
     };
-    let line = PlanLine { due: Due::Refund(note), script, amount: sat(100_000) };
+    let line = PlanLine { due: Due::Refund(note), script, amount: sat(100_000), owner: None };
     world.pay(&Plan { lines: vec![line], carried: Vec::new() });
     let ledger = world.ledger();
     let note = &ledger.notes[&note];
@@ -464,11 +464,57 @@ fn a_dao_is_paid_where_its_newest_epoch_is() {
     let to = world.at(1, 1);
     world.confirm(vec![(to, 1_000_000), (Tree::of([id]).unwrap().root().script(), 0)]);
     world.tip(10_000);
-    assert_eq!(world.pay_owed(), Err(PlanError::NothingOwed), "nobody knows where");
-    world.watch.pay_dao([3; 32], [address(1), address(2)]);
+    assert_eq!(world.pay_owed(), Err(PlanError::PayeeUnknown(id)), "nobody knows where");
+    let owner =
+        |who: u8, share| NoteOwner { peer: person(who).id(), script: address(who.into()), share: sat(share) };
+    let mut payee =
+        DaoPayee { scripts: vec![address(1), address(2)], pays: DaoPays::Coin, ..DaoPayee::default() };
+    payee.owners.insert(id, vec![owner(5, 100_000), owner(6, 899_000), owner(7, 1_000)]);
+    world.watch.pay_dao([3; 32], payee.clone());
     let plan = world.pay_owed().unwrap();
     assert_eq!(plan.lines[0].script, address(2));
     assert_eq!(world.ledger().notes[&id].paid, sat(5_000));
+
+    // Once its coin is gone the owners of the note are paid in its stead, whoever would get dust left out.
+    payee.pays = DaoPays::Owners;
+    world.watch.pay_dao([3; 32], payee);
+    world.tip(20_000);
+    let plan = world.pay_owed().unwrap();
+    let lines: Vec<_> = plan.lines.iter().map(|line| (line.owner, line.amount.to_sat())).collect();
+    assert_eq!(lines, [(Some(person(6).id()), 8_999), (Some(person(5).id()), 1_001)]);
+    assert_eq!(world.ledger().notes[&id].paid, sat(15_000));
+}
+
+#[test]
+fn an_artist_cannot_pay_one_owner_of_a_note_what_is_all_of_theirs() {
+    let mut world = World::new();
+    let offer = world.offer(&offer(1));
+    let note = Note { payee: Payee::Dao([3; 32]), ..world.note(offer, 1_000_000) };
+    let id = world.sign(2, Vec::new(), &note).slot;
+    let to = world.at(1, 1);
+    world.confirm(vec![(to, 1_000_000), (Tree::of([id]).unwrap().root().script(), 0)]);
+    let owner =
+        |who: u8| NoteOwner { peer: person(who).id(), script: address(who.into()), share: sat(500_000) };
+    let owners = [(id, vec![owner(5), owner(6)])].into();
+    world.watch.pay_dao([3; 32], DaoPayee { owners, pays: DaoPays::Owners, ..DaoPayee::default() });
+    world.tip(100_000);
+    let attempt = |world: &mut World, paid: [(u8, u64); 2]| {
+        let line = |(vout, (_, sat)): (u32, (u8, u64))| PayoutLine {
+            due: Due::Earned(id),
+            vout,
+            amount: Amount::from_sat(sat),
+        };
+        let lines = (0..).zip(paid).map(line).collect();
+        let payout = Payout { network: NETWORK, salt: world.fresh(), lines, place: None };
+        let root = Tree::of([world.log(&payout).slot]).unwrap().root().script();
+        let outputs = paid.map(|(who, sat)| (address(who.into()), sat)).into_iter().chain([(root, 0)]);
+        world.confirm(outputs.collect());
+        world.ledger().notes[&id].paid.to_sat()
+    };
+    assert_eq!(attempt(&mut world, [(5, 20_000), (5, 20_000)]), 0, "all of it to one");
+    assert_eq!(attempt(&mut world, [(5, 30_000), (6, 10_000)]), 0, "more to one");
+    assert_eq!(attempt(&mut world, [(5, 20_000), (7, 20_000)]), 0, "half of it to a stranger");
+    assert_eq!(attempt(&mut world, [(5, 20_000), (6, 20_000)]), 40_000);
 }
 
 #[test]

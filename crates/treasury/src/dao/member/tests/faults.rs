@@ -26,6 +26,26 @@ fn a_joiner_that_does_not_sign_stops_nobody_else() {
 }
 
 #[test]
+fn a_wish_that_is_taken_back_while_it_is_signed_costs_nobody_time_or_blame() {
+    let mut net = founded(0);
+    net.nodes[4].signs = false;
+    net.wish(4);
+    net.mine();
+    net.run(1_000);
+    assert!(net.nodes[0].member.as_ref().unwrap().attempts().iter().any(|attempt| attempt.is_safe));
+    net.leave(4);
+    net.wish(5);
+    net.mine();
+    // The joiner would have had three times as long.
+    net.run(super::super::JOINER_TIMEOUT / 3);
+    net.mine();
+    assert!(net.state(0).member(&peer(4)).is_none());
+    assert!(net.state(0).member(&peer(5)).is_some(), "{:?}", net.events);
+    assert!(!net.events.contains_key("joiner_failed"), "{:?}", net.events);
+    check_end(&net);
+}
+
+#[test]
 fn a_joiner_that_spends_its_coin_stops_nobody_else() {
     let mut net = founded(0);
     net.nodes[4].signs = false;
