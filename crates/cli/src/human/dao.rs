@@ -327,14 +327,8 @@ impl Human for DaoProposal {
             lines.push(("your part", sats(self.my_part_sat)));
         }
         if let Some(left) = self.parts.iter().filter_map(|part| part.left_sat).min() {
-            lines.push((
-                "claims then",
-                format!(
-                    "{} members pay for it; the least that one is left is {}",
-                    self.parts.len(),
-                    sats(left)
-                ),
-            ));
+            let payers = count(self.parts.len() as u64, "member");
+            lines.push(("paid by", format!("{payers}; whoever is left least keeps {}", sats(left))));
         }
         if let Some(txid) = &self.txid {
             lines.push(("transaction", txid.clone()));
