@@ -184,7 +184,13 @@ pub(crate) fn machine() -> String {
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or(UNKNOWN, |(_, model)| model.trim());
     let cores = thread::available_parallelism().map_or(0, usize::from);
-    format!("{model}, {cores} cores, {} {}", std::env::consts::OS, std::env::consts::ARCH)
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let memory =
+        kilobytes.map_or(UNKNOWN.to_owned(), |kilobytes| format!("{} GiB", kilobytes.div_ceil(1 << 20)));
+    format!("{model}, {cores} cores, {memory}, {} {}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
 /// Returns the commit that `make build` built, whatever folder the program runs in.

@@ -9,7 +9,7 @@ use std::{
 
 use node::api::ApiError;
 use serde_json::{Map, Value};
-use sim::dao::{self, COLUMNS, Construction, Machine, Meter, Row};
+use sim::dao::{self, COLUMNS, Construction, Emulation, Machine, Meter, Row, Settings};
 use tokio::{process::Command, task};
 
 use crate::{
@@ -23,8 +23,10 @@ use crate::{
 const ABSENT: &str = "n/a";
 /// Columns that are words even where they look like numbers.
 const WORDS: [&str; 4] = ["construction", "refused", "trace_hash", "reason"];
-/// What is written into the report's folder.
+/// What is written into the report's folder, beside the graphs of the page as files of their own.
 const FILES: [&str; 2] = ["report.html", "results.csv"];
+/// Where the graphs are.
+const GRAPHS: &str = "graphs";
 /// As many members as one emulation has while others run beside it.
 const BESIDE: usize = 1_000;
 
@@ -91,11 +93,11 @@ async fn child(args: &EmulateArgs, (members, construction): (usize, Construction
         command.args(["--partition", &format!("{}:{}", partition.share, partition.millis / 1_000)]);
     }
     let ended = command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
-    let told = serde_json::from_slice::<Map<String, Value>>(&ended.stdout);
-    let told = told.map_err(|_| {
-        let message = format!("the emulation of {members} members by {construction} ended: {}", ended.status);
-        ApiError::new("emulation_failed", message)
-    })?;
+    let Ok(told) = serde_json::from_slice::<Map<String, Value>>(&ended.stdout) else {
+        let settings = Settings { members, construction, ..args.settings() };
+        let outcome = Err(format!("the emulation ended before it was done: {}", ended.status));
+        return Ok(dao::row(&Emulation { settings, outcome }));
+    };
     let value = |column: &&str| match told.get(*column) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
@@ -113,9 +115,11 @@ fn write(folder: &Path, rows: &[Row]) -> Result<(), ApiError> {
         command: format!("musicdao {command}"),
     };
     let texts = [dao::html(rows, &machine), dao::csv(rows)];
-    fs::create_dir_all(folder).map_err(|error| at(folder, error))?;
-    for (name, text) in FILES.into_iter().zip(texts) {
-        let path = folder.join(name);
+    let graphs = folder.join(GRAPHS);
+    fs::create_dir_all(&graphs).map_err(|error| at(&graphs, error))?;
+    let pages = FILES.into_iter().map(|name| folder.join(name)).zip(texts);
+    let graphs = dao::graphs(rows).into_iter().map(|(name, text)| (graphs.join(name), text));
+    for (path, text) in pages.chain(graphs) {
         fs::write(&path, text).map_err(|error| at(&path, error))?;
     }
     Ok(())
@@ -172,17 +176,26 @@ impl Meter for Process {
     }
 
     fn memory(&self) -> u64 {
-        let told = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-        kilobytes.map_or(0, |kilobytes| kilobytes * 1_024)
+        status("VmRSS:")
     }
+
+    fn peak(&self) -> u64 {
+        status("VmHWM:")
+    }
+}
+
+/// Bytes of memory that the system knows by a name; 0 where it knows none.
+fn status(name: &str) -> u64 {
+    let told = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = told.lines().find_map(|line| line.strip_prefix(name));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    kilobytes.map_or(0, |kilobytes| kilobytes * 1_024)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sim::dao::{Emulation, Figures, Settings};
+    use sim::dao::Figures;
 
     #[test]
     fn the_last_line_has_the_keys_of_the_contract() {
@@ -220,5 +233,6 @@ mod tests {
         for name in FILES {
             assert!(fs::read_to_string(folder.path().join("new").join(name)).unwrap().contains("multi_a"));
         }
+        assert!(folder.path().join("new/graphs/failures.svg").is_file());
     }
 }

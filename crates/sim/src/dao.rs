@@ -6,6 +6,7 @@
 
 mod chain;
 mod consensus;
+mod graph;
 mod ground;
 mod keys;
 mod net;
@@ -21,6 +22,7 @@ use domain::{
 };
 use treasury::dao::guard;
 
+pub use graph::graphs;
 pub use report::{COLUMNS, Machine, Row, csv, html, row};
 pub use run::emulate;
 
@@ -91,6 +93,8 @@ pub trait Meter {
     fn time(&self) -> Duration;
     /// Says how many bytes of memory it has.
     fn memory(&self) -> u64;
+    /// Says how many it had at most.
+    fn peak(&self) -> u64;
 }
 
 /// What came of it.
@@ -113,6 +117,10 @@ pub struct Figures {
     pub bytes_per_join: u64,
     /// The same from a proposal, through everybody's vote.
     pub propose_to_signed_ms: Vec<u64>,
+    /// Messages sent for each payment, everybody's ballots among them.
+    pub messages_per_payment: u64,
+    /// Their bytes.
+    pub bytes_per_payment: u64,
     /// What of the keys' work one member has, and all.
     pub keys: Option<Keys>,
     /// Virtual bytes of the payments' transaction as it went out.
@@ -121,7 +129,7 @@ pub struct Figures {
     pub vbytes_join: Option<usize>,
     /// Bytes of memory for each member with what they share.
     pub memory_bytes_per_member: u64,
-    /// Milliseconds that one holder of a key, who shares nothing, took to think.
+    /// Milliseconds that one holder of a key, who shares nothing, took to think and to check records.
     pub cpu_ms_per_member: f64,
     /// Joins and payments that were not done, members that disagree or whose accounts do not sum to the coin, transactions
     /// that the network refuses.
@@ -132,6 +140,10 @@ pub struct Figures {
     pub healed_ms: Option<u64>,
     /// How many turns the DAO has.
     pub turns: u32,
+    /// What all of it took, by the clock.
+    pub took: Duration,
+    /// Bytes of memory that the process had at most.
+    pub peak: u64,
     /// Everything that happened, as one number.
     pub trace: u64,
 }
@@ -255,6 +267,16 @@ impl Figures {
     /// Returns the middle one of the times of payments.
     pub fn propose_to_signed(&self) -> Option<u64> {
         percentile(&self.propose_to_signed_ms, 50)
+    }
+
+    /// Returns the bytes of each join on the links of one member.
+    pub fn bytes_per_join_of_one(&self, members: usize) -> u64 {
+        self.bytes_per_join / members.max(1) as u64
+    }
+
+    /// Returns the bytes of each payment on the links of one member.
+    pub fn bytes_per_payment_of_one(&self, members: usize) -> u64 {
+        self.bytes_per_payment / members.max(1) as u64
     }
 
     /// Returns the virtual bytes of the payments' transaction.

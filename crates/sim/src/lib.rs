@@ -7,6 +7,7 @@
 
 pub mod dao;
 mod disk;
+mod queue;
 mod report;
 mod swarm;
 

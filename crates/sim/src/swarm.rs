@@ -1,6 +1,5 @@
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
@@ -10,7 +9,10 @@ use domain::{Identity, Kind, Kinds, PeerId, Record, RecordId};
 use peer::{Config, Equivocation, Event, Input, Now, Output, Peer, PublishError, Reason, Timer};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use crate::disk::Disk;
+use crate::{
+    disk::Disk,
+    queue::{Queue, Scheduled},
+};
 
 /// The wall clock where every simulation begins, in Unix milliseconds.
 const DAWN: u64 = 1_760_000_000_000;
@@ -54,8 +56,8 @@ pub struct Swarm {
     settings: Settings,
     rng: StdRng,
     now: Duration,
-    queue: BinaryHeap<Reverse<Scheduled>>,
-    scheduled: u64,
+    /// By time, what happens to whom.
+    queue: Queue<Duration, (usize, What)>,
     members: Vec<Member>,
     index: HashMap<PeerId, usize>,
     records: HashMap<RecordId, Bytes>,
@@ -83,38 +85,11 @@ struct Member {
     refused: BTreeMap<PeerId, Duration>,
 }
 
-struct Scheduled {
-    at: Duration,
-    number: u64,
-    to: usize,
-    what: What,
-}
-
 enum What {
     Dialled { by: usize },
     Message { from: usize, link: u64, bytes: Bytes },
     Closed { by: usize, link: u64 },
     Timer { life: u32, timer: Timer },
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
 }
 
 impl Default for Settings {
@@ -141,8 +116,7 @@ impl Swarm {
         let mut swarm = Self {
             rng: StdRng::seed_from_u64(settings.seed),
             now: Duration::ZERO,
-            queue: BinaryHeap::new(),
-            scheduled: 0,
+            queue: Queue::default(),
             members: Vec::new(),
             index: HashMap::new(),
             records: HashMap::new(),
@@ -252,8 +226,7 @@ impl Swarm {
     /// Lets time pass.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
-        while self.queue.peek().is_some_and(|Reverse(next)| next.at <= end) {
-            let Some(Reverse(next)) = self.queue.pop() else { break };
+        while let Some(next) = self.queue.pop(end) {
             self.now = next.at;
             self.happen(next);
         }
@@ -408,8 +381,8 @@ impl Swarm {
         (member.alive, member.peer) = (true, Some(peer));
     }
 
-    fn happen(&mut self, scheduled: Scheduled) {
-        let Scheduled { at, number, to, what } = scheduled;
+    fn happen(&mut self, scheduled: Scheduled<Duration, (usize, What)>) {
+        let Scheduled { at, number, what: (to, what) } = scheduled;
         (at, number, to).hash(&mut self.trace);
         match what {
             What::Dialled { by } => self.on_dialled(by, to),
@@ -593,8 +566,6 @@ impl Swarm {
     }
 
     fn schedule(&mut self, delay: Duration, to: usize, what: What) {
-        self.scheduled += 1;
-        let at = self.now + delay;
-        self.queue.push(Reverse(Scheduled { at, number: self.scheduled, to, what }));
+        self.queue.push(self.now + delay, (to, what));
     }
 }

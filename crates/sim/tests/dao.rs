@@ -15,6 +15,10 @@ impl Meter for Nothing {
     fn memory(&self) -> u64 {
         0
     }
+
+    fn peak(&self) -> u64 {
+        0
+    }
 }
 
 fn settings(members: usize) -> Settings {

@@ -37,7 +37,7 @@ pub(crate) struct EmulateArgs {
     /// Emulates every size and construction of the report, two at a time, each in a process of its own
     #[arg(long)]
     pub(crate) all: bool,
-    /// Writes `report.html` and `results.csv` into a folder
+    /// Writes `report.html`, `results.csv` and the graphs into a folder
     #[arg(long, value_name = "DIR", required_if_eq("all", "true"))]
     pub(crate) report: Option<PathBuf>,
 }

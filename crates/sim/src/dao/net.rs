@@ -1,8 +1,7 @@
 //! Members over a network that delays, loses sight of some and parts others, one event after another.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
@@ -20,6 +19,7 @@ use treasury::dao::{
 };
 
 use super::{Meter, Settings, chain::Chain, keys, people::Usage, people::Wallets};
+use crate::queue::Queue;
 
 /// How many neighbours pass on what is for everybody.
 const FANOUT: u64 = 7;
@@ -58,7 +58,7 @@ pub(super) struct Net<'a> {
     pub refused: BTreeMap<&'static str, u64>,
     /// Transactions that the network refused.
     pub invalid: Vec<String>,
-    /// What the one member that shares nothing took to think.
+    /// What the one member that shares nothing took to think and to check records.
     pub thought: Duration,
     pub probe: Option<usize>,
     /// How many members have begun.
@@ -66,8 +66,7 @@ pub(super) struct Net<'a> {
     meter: &'a dyn Meter,
     index: HashMap<PeerId, usize>,
     news: Vec<News>,
-    queue: BinaryHeap<Reverse<Scheduled>>,
-    scheduled: u64,
+    queue: Queue<u64, What>,
     trace: DefaultHasher,
     seq: u64,
 }
@@ -96,12 +95,6 @@ struct News {
     input: Input,
 }
 
-struct Scheduled {
-    at: u64,
-    number: u64,
-    what: What,
-}
-
 enum What {
     Messages { from: usize, to: Vec<usize>, batch: Arc<[Vec<u8>]> },
     News { to: Vec<usize>, at: usize },
@@ -110,26 +103,6 @@ enum What {
     Churn,
     Block,
     Heal,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
 }
 
 impl<'a> Net<'a> {
@@ -161,8 +134,7 @@ impl<'a> Net<'a> {
             meter,
             index: HashMap::new(),
             news: Vec::new(),
-            queue: BinaryHeap::new(),
-            scheduled: 0,
+            queue: Queue::default(),
             trace: DefaultHasher::new(),
             seq: 0,
         }
@@ -323,9 +295,7 @@ impl<'a> Net<'a> {
     }
 
     fn later(&mut self, delay: u64, what: What) {
-        self.scheduled += 1;
-        let (at, number) = (self.now + delay, self.scheduled);
-        self.queue.push(Reverse(Scheduled { at, number, what }));
+        self.queue.push(self.now + delay, what);
     }
 
     /// Lets time pass.
@@ -349,10 +319,7 @@ impl<'a> Net<'a> {
 
     /// Does what is next, if it is before a time.
     fn step(&mut self, until: u64) -> bool {
-        if self.queue.peek().is_none_or(|Reverse(next)| next.at > until) {
-            return false;
-        }
-        let Some(Reverse(next)) = self.queue.pop() else { return false };
+        let Some(next) = self.queue.pop(until) else { return false };
         self.now = next.at.max(self.now);
         (self.now, next.number).hash(&mut self.trace);
         self.happen(next.what);
@@ -400,9 +367,24 @@ impl<'a> Net<'a> {
 
     fn news(&mut self, to: usize, at: usize) {
         let News { from, input } = self.news[at].clone();
-        match self.reaches(from, to) {
-            true => self.input(to, [input]),
-            false => self.nodes[to].missed.push(at),
+        if !self.reaches(from, to) {
+            return self.nodes[to].missed.push(at);
+        }
+        if let Input::Record(record) = &input
+            && self.probe == Some(to)
+        {
+            self.check(std::slice::from_ref(&**record));
+        }
+        self.input(to, [input]);
+    }
+
+    /// The one member that shares nothing checks records, as whoever stores them does.
+    pub(super) fn check(&mut self, records: &[Record]) {
+        if self.probe.is_some() {
+            let begun = self.meter.time();
+            let is_valid = |record: &Record| Record::decode(record.bytes().clone()).is_ok();
+            assert!(records.iter().all(is_valid), "they were just signed");
+            self.thought += self.meter.time().saturating_sub(begun);
         }
     }
 

@@ -1,14 +1,17 @@
 //! What emulations measured, as a table for programs and as a page for people.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
-use super::{Construction, Emulation, Figures};
+use super::{
+    Construction, Emulation, Figures,
+    graph::{DARK, GRAPHS, LIGHT, figure, sample},
+};
 
 /// What stands in the place of what was not measured.
 const ABSENT: &str = "n/a";
 
 /// The columns of the table.
-pub const COLUMNS: [&str; 31] = [
+pub const COLUMNS: [&str; 38] = [
     "members",
     "construction",
     "seed",
@@ -19,12 +22,17 @@ pub const COLUMNS: [&str; 31] = [
     "join_ms_p95",
     "messages_per_join",
     "bytes_per_join",
+    "bytes_per_join_of_one",
     "propose_to_signed_ms",
+    "messages_per_payment",
+    "bytes_per_payment",
+    "bytes_per_payment_of_one",
     "keygen_ms_per_member",
     "keygen_ms_total",
     "sign_ms_per_member",
     "sign_ms_total",
     "aggregate_ms",
+    "aggregate_ms_total",
     "signing_messages",
     "vbytes",
     "vbytes_sent",
@@ -34,6 +42,8 @@ pub const COLUMNS: [&str; 31] = [
     "fee_sat_at_100",
     "memory_bytes_per_member",
     "cpu_ms_per_member",
+    "took_s",
+    "peak_bytes",
     "turns",
     "healed_ms",
     "failures",
@@ -64,7 +74,7 @@ impl Row {
         self.0.get(at).map(String::as_str).filter(|value| *value != ABSENT && !value.is_empty())
     }
 
-    fn number(&self, column: &str) -> Option<f64> {
+    pub(super) fn number(&self, column: &str) -> Option<f64> {
         self.value(column)?.parse().ok()
     }
 }
@@ -93,12 +103,17 @@ pub fn row(emulation: &Emulation) -> Row {
         whole(figures.and_then(|it| it.join_percentile(95))),
         whole(figures.map(|it| it.messages_per_join)),
         whole(figures.map(|it| it.bytes_per_join)),
+        whole(figures.map(|it| it.bytes_per_join_of_one(settings.members))),
         whole(figures.and_then(Figures::propose_to_signed)),
+        whole(figures.map(|it| it.messages_per_payment)),
+        whole(figures.map(|it| it.bytes_per_payment)),
+        whole(figures.map(|it| it.bytes_per_payment_of_one(settings.members))),
         real(keys.map(|it| it.keygen_ms_per_member)),
         real(keys.map(|it| it.keygen_ms_total)),
         real(keys.map(|it| it.sign_ms_per_member)),
         real(keys.map(|it| it.sign_ms_total)),
         real(keys.map(|it| it.aggregate_ms)),
+        real(keys.map(|it| it.aggregate_ms * it.keys as f64)),
         whole(keys.map(|it| it.messages)),
         large(figures.and_then(Figures::vbytes)),
         large(figures.and_then(|it| it.vbytes_sent)),
@@ -108,6 +123,8 @@ pub fn row(emulation: &Emulation) -> Row {
         fee(100),
         whole(figures.map(|it| it.memory_bytes_per_member)),
         real(figures.map(|it| it.cpu_ms_per_member)),
+        real(figures.map(|it| it.took.as_secs_f64())),
+        whole(figures.map(|it| it.peak)),
         whole(figures.map(|it| it.turns.into())),
         whole(figures.and_then(|it| it.healed_ms)),
         whole(figures.map(|it| it.failures)),
@@ -136,94 +153,7 @@ fn quoted(value: &str) -> String {
     }
 }
 
-/// A graph: what it shows, in which unit, of which column, and what that is.
-struct Graph {
-    title: &'static str,
-    unit: &'static str,
-    column: &'static str,
-    words: &'static str,
-}
-
-const GRAPHS: [Graph; 12] = [
-    Graph {
-        title: "Join",
-        unit: "ms",
-        column: "join_ms_p50",
-        words: "From the wish until every member that was there held the complete transaction: the middle one.",
-    },
-    Graph {
-        title: "Payment",
-        unit: "ms",
-        column: "propose_to_signed_ms",
-        words: "From a proposal, through everybody's vote, until every member held the complete transaction.",
-    },
-    Graph {
-        title: "Bytes for each join",
-        unit: "bytes",
-        column: "bytes_per_join",
-        words: "On all links together; a turn for several counts for each of them in equal parts.",
-    },
-    Graph {
-        title: "Messages for each join",
-        unit: "messages",
-        column: "messages_per_join",
-        words: "On all links together.",
-    },
-    Graph {
-        title: "Size of the payments' transaction",
-        unit: "vB",
-        column: "vbytes",
-        words: "One vbyte costs 1, 10 or 100 sat; the table has the products. By the key path where there is one.",
-    },
-    Graph {
-        title: "Making keys, one member",
-        unit: "ms",
-        column: "keygen_ms_per_member",
-        words: "All rounds of one member's key generation (FROST), or computing the coin's key (the others).",
-    },
-    Graph {
-        title: "Making keys, all members",
-        unit: "ms",
-        column: "keygen_ms_total",
-        words: "The same for all of them together.",
-    },
-    Graph {
-        title: "Signing, one member",
-        unit: "ms",
-        column: "sign_ms_per_member",
-        words: "All rounds of one signer.",
-    },
-    Graph {
-        title: "Signing, all signers",
-        unit: "ms",
-        column: "sign_ms_total",
-        words: "The same for all of them together.",
-    },
-    Graph {
-        title: "Putting signatures together",
-        unit: "ms",
-        column: "aggregate_ms",
-        words: "Verifying every part and making the witness, by one member.",
-    },
-    Graph {
-        title: "Memory, one member",
-        unit: "bytes",
-        column: "memory_bytes_per_member",
-        words: "With what members share, divided by their number.",
-    },
-    Graph {
-        title: "Thinking, one member",
-        unit: "ms",
-        column: "cpu_ms_per_member",
-        words: "What a holder of a key, who shares nothing with others, computed for all joins and payments.",
-    },
-];
-
 const STYLE: &str = "
-:root { color-scheme: light dark; --ink: #16181d; --dim: #5b6270; --line: #d8dce3; --paper: #fff; --card: #f6f7f9;
-  --c0: #0b63ce; --c1: #b3400e; --c2: #16793c; --c3: #8a3ab9; --c4: #8a6500; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8eaee; --dim: #a0a7b4; --line: #353b46; --paper: #14161a;
-  --card: #1c1f25; --c0: #6cb0ff; --c1: #ff9a6b; --c2: #6fd596; --c3: #d59bff; --c4: #e6bf4d; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto;
   max-width: 75rem; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; } h3 { font-size: 1rem; margin: 0; }
@@ -252,10 +182,11 @@ const METHOD: [&str; 9] = [
     "Everybody who is there votes yes as soon as the proposal has arrived; a member takes the ballots at once, when the last \
      of them has arrived.",
     "The time of keys is measured beside the network, with the members' keys and the payments' transaction. Where a \
-     construction signs by one key, the size is that; members sign by the leaf wherever somebody does not answer in time, and \
-     `vbytes_sent` is the size of what they sent.",
-    "Thinking is the time of one member that shares nothing; it and that of keys are by the clock, on one thread. All others \
-     share what they compute alike: the steps of turns, and which signatures are valid.",
+     construction signs by one key, the size is that; members sign by the leaf wherever somebody does not answer in \
+     time, and `vbytes_sent` is the size of what they sent. Where all members do the same, the total is one member's time as often \
+     as there are keys.",
+    "Thinking is the time of one member that shares nothing and checks every record's signature; it and that of keys are by \
+     the clock, on one thread. All others share what they compute alike: the steps of turns, and which signatures are valid.",
     "Memory is what the process grew by, divided by the members. It is measured for the process: in a report of many sizes \
      each has a process of its own.",
     "Failures are joins and payments that were not done, members that disagree in the end or whose accounts do not sum to \
@@ -266,7 +197,11 @@ const METHOD: [&str; 9] = [
 pub fn html(rows: &[Row], machine: &Machine) -> String {
     let mut page = String::from("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    let _ = writeln!(page, "<title>How a DAO scales</title><style>{STYLE}</style></head><body>");
+    let _ = writeln!(
+        page,
+        "<title>How a DAO scales</title><style>:root {{ color-scheme: light dark; {LIGHT} }}\n\
+         @media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}{STYLE}</style></head><body>"
+    );
     page.push_str("<h1>How a DAO scales</h1>\n");
     let Machine { machine, commit, command } = machine;
     let _ = writeln!(
@@ -276,28 +211,44 @@ pub fn html(rows: &[Row], machine: &Machine) -> String {
         escaped(commit),
         escaped(command)
     );
-    let shown: Vec<Construction> = Construction::ALL
-        .into_iter()
-        .filter(|it| {
-            rows.iter().any(|row| {
-                row.value("construction") == Some(it.as_str()) && row.value("trace_hash").is_some()
-            })
-        })
-        .collect();
     page.push_str("<ul class=\"key\">");
-    for construction in &shown {
-        let _ = write!(page, "<li>{}{construction}</li>", sample(*construction));
+    for construction in Construction::ALL.into_iter().filter(|it| is_shown(rows, *it)) {
+        let _ = write!(page, "<li>{}{construction}</li>", sample(construction));
     }
     page.push_str("</ul>\n<div class=\"graphs\">\n");
-    for graph in &GRAPHS {
-        page.push_str(&figure(graph, rows, &shown));
-    }
-    page.push_str("</div>\n<h2>Figures</h2>\n<div class=\"table\" tabindex=\"0\">");
+    GRAPHS.iter().for_each(|graph| page.push_str(&figure(graph, rows)));
+    page.push_str("</div>\n");
+    page.push_str(&absent(rows));
+    page.push_str("<h2>Figures</h2>\n<div class=\"table\" tabindex=\"0\">");
     page.push_str(&table(rows));
     page.push_str("</div>\n<h2>Method</h2>\n<ul>");
     METHOD.iter().for_each(|line| _ = write!(page, "<li>{}</li>", escaped(line)));
     page.push_str("</ul>\n</body></html>\n");
     page
+}
+
+fn is_shown(rows: &[Row], construction: Construction) -> bool {
+    let its = |row: &&Row| row.value("construction") == Some(construction.as_str());
+    rows.iter().filter(its).any(|row| row.value("trace_hash").is_some())
+}
+
+/// What has no figures, by construction and reason.
+fn absent(rows: &[Row]) -> String {
+    let mut reasons: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for row in rows {
+        let of = row.value("construction").zip(row.value("reason"));
+        if let (Some(of), Some(members)) = (of, row.value("members")) {
+            reasons.entry(of).or_default().push(members);
+        }
+    }
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let line = |((construction, reason), members): (&(&str, &str), &Vec<&str>)| {
+        format!("<li>{}, {}: {}</li>", escaped(construction), members.join(", "), escaped(reason))
+    };
+    let lines: String = reasons.iter().map(line).collect();
+    format!("<h2>Sizes without figures</h2>\n<ul>{lines}</ul>\n")
 }
 
 fn table(rows: &[Row]) -> String {
@@ -317,133 +268,10 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// The drawing's size and its margins, in its own units.
-const WIDTH: f64 = 560.0;
-const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 16.0;
-const TOP: f64 = 16.0;
-const BOTTOM: f64 = 32.0;
-
-/// An axis by powers of ten.
-struct Axis {
-    least: f64,
-    most: f64,
-    from: f64,
-    to: f64,
-}
-
-impl Axis {
-    fn of(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Option<Self> {
-        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
-        for value in values.filter(|value| *value > 0.0) {
-            (least, most) = (least.min(value.log10()), most.max(value.log10()));
-        }
-        let (least, most) = (least.floor(), most.ceil());
-        (least.is_finite() && most.is_finite()).then(|| Self { least, most: most.max(least + 1.0), from, to })
-    }
-
-    fn place(&self, value: f64) -> f64 {
-        self.from + (value.log10() - self.least) / (self.most - self.least) * (self.to - self.from)
-    }
-
-    fn ticks(&self) -> impl Iterator<Item = f64> {
-        let (least, most) = (self.least as i32, self.most as i32);
-        (least..=most).map(|power| 10f64.powi(power))
-    }
-}
-
-fn figure(graph: &Graph, rows: &[Row], shown: &[Construction]) -> String {
-    let points = |construction: &Construction| {
-        let its = rows.iter().filter(|row| row.value("construction") == Some(construction.as_str()));
-        let point = |row: &Row| Some((row.number("members")?, row.number(graph.column)?));
-        its.filter_map(point).filter(|(_, value)| *value > 0.0).collect::<Vec<_>>()
-    };
-    let lines: Vec<(Construction, Vec<(f64, f64)>)> = shown.iter().map(|it| (*it, points(it))).collect();
-    let all = || lines.iter().flat_map(|(_, points)| points.iter().copied());
-    let across = Axis::of(all().map(|point| point.0), LEFT, WIDTH - RIGHT);
-    let up = Axis::of(all().map(|point| point.1), HEIGHT - BOTTOM, TOP);
-    let (Some(across), Some(up)) = (across, up) else { return String::new() };
-    let mut text = format!("<figure><h3>{}, {}</h3>", graph.title, graph.unit);
-    let _ = write!(
-        text,
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{} in {} by number of members\">",
-        graph.title, graph.unit
-    );
-    grid(&mut text, &across, &up);
-    lines.iter().for_each(|(construction, points)| line(&mut text, *construction, points, (&across, &up)));
-    let _ =
-        writeln!(text, "</svg><figcaption>{} Both axes by powers of ten.</figcaption></figure>", graph.words);
-    text
-}
-
-fn grid(text: &mut String, across: &Axis, up: &Axis) {
-    for value in up.ticks() {
-        let (y, right, label) = (up.place(value), WIDTH - RIGHT, short(value));
-        let _ =
-            write!(text, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>");
-        let (x, y) = (LEFT - 8.0, y + 4.0);
-        let _ = write!(text, "<text x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\">{label}</text>");
-    }
-    for value in across.ticks() {
-        let (x, bottom, label) = (across.place(value), HEIGHT - BOTTOM, short(value));
-        let _ =
-            write!(text, "<line class=\"grid\" y1=\"{TOP}\" y2=\"{bottom}\" x1=\"{x:.1}\" x2=\"{x:.1}\"/>");
-        let y = HEIGHT - 10.0;
-        let _ = write!(text, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{label}</text>");
-    }
-}
-
-fn line(text: &mut String, construction: Construction, points: &[(f64, f64)], (across, up): (&Axis, &Axis)) {
-    let place = |(x, y): &(f64, f64)| format!("{:.1},{:.1}", across.place(*x), up.place(*y));
-    let path: Vec<String> = points.iter().map(place).collect();
-    let _ = write!(text, "<polyline points=\"{}\" {}/>", path.join(" "), stroke(construction));
-    for point in points {
-        let (x, y) = (across.place(point.0), up.place(point.1));
-        let _ = write!(
-            text,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"var(--c{})\"><title>{construction}, {} members: {:.1}\
-             </title></circle>",
-            colour(construction),
-            point.0,
-            point.1
-        );
-    }
-}
-
-/// The beginning of a construction's line, for the key.
-fn sample(construction: Construction) -> String {
-    let stroke = stroke(construction);
-    format!(
-        "<svg viewBox=\"0 0 28 10\" aria-hidden=\"true\"><line x1=\"0\" x2=\"28\" y1=\"5\" y2=\"5\" {stroke}/></svg>"
-    )
-}
-
-/// Lines differ by their dashes, too, for those who do not tell the colours apart.
-fn stroke(construction: Construction) -> String {
-    let dashes = ["", "7 3", "2 3", "9 3 2 3", "14 4"][colour(construction)];
-    let colour = colour(construction);
-    format!("fill=\"none\" stroke=\"var(--c{colour})\" stroke-width=\"2\" stroke-dasharray=\"{dashes}\"")
-}
-
-fn colour(construction: Construction) -> usize {
-    Construction::ALL.iter().position(|it| *it == construction).unwrap_or_default()
-}
-
-/// A power of ten in few characters.
-fn short(value: f64) -> String {
-    match value {
-        value if value >= 1e9 => format!("{} G", value / 1e9),
-        value if value >= 1e6 => format!("{} M", value / 1e6),
-        value if value >= 1e3 => format!("{} k", value / 1e3),
-        value => format!("{value}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dao::Settings;
+    use crate::dao::{Settings, graphs};
 
     fn emulation(members: usize, outcome: Result<Figures, String>) -> Emulation {
         Emulation { settings: Settings { members, ..Settings::default() }, outcome }
@@ -468,10 +296,23 @@ mod tests {
         let at =
             |members, millis| emulation(members, Ok(Figures { join_ms: vec![millis], ..Figures::default() }));
         let machine = Machine { machine: "<script>".into(), ..Machine::default() };
-        let page = html(&[at(3, 400), at(1_000, 3_000)].map(|it| row(&it)), &machine);
+        let absent = emulation(2, Err("too <few>".into()));
+        let page = html(&[at(3, 400), at(1_000, 3_000), absent].map(|it| row(&it)), &machine);
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"));
-        assert_eq!(page.matches("<circle").count(), 2);
+        assert!(page.contains("<li>multi_a, 2: too &lt;few&gt;</li>"));
+        let drawn = page.split_once("Payment").unwrap().0;
+        assert_eq!(drawn.matches("<circle").count(), 2);
         assert!(page.contains("multi_a, 1000 members: 3000.0"));
         assert!(!page.contains("http"), "it needs nothing from elsewhere");
+    }
+
+    #[test]
+    fn a_graph_stands_alone_and_draws_that_nothing_failed() {
+        let rows = [row(&emulation(3, Ok(Figures::default()))), row(&emulation(2, Err("too few".into())))];
+        let files = graphs(&rows);
+        let (_, failures) = files.iter().find(|(name, _)| name == "failures.svg").unwrap();
+        assert!(failures.starts_with("<svg xmlns=") && failures.contains(">multi_a</text>"));
+        assert!(failures.contains("multi_a, 3 members: 0.0") && !failures.contains("committee"));
+        assert!(files.iter().all(|(name, _)| name != "join_ms_p50.svg"), "there was no join");
     }
 }

@@ -1,7 +1,7 @@
 //! The story of an emulation: a DAO is founded and grows, some join, payments are made.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -108,16 +108,18 @@ impl<'a> Run<'a> {
         self.heal();
         self.check();
         let turns = self.state().number();
+        let grown = self.meter.memory().saturating_sub(self.memory);
+        self.keys()?;
         let figures = &mut self.figures;
         figures.join_ms.sort_unstable();
         figures.propose_to_signed_ms.sort_unstable();
         figures.cpu_ms_per_member = millis(self.net.thought);
-        let grown = self.meter.memory().saturating_sub(self.memory);
         figures.memory_bytes_per_member = grown / self.net.nodes.len() as u64;
         figures.refused = self.net.refused.iter().map(|(code, count)| (*code, *count)).collect();
         figures.turns = turns;
         figures.trace = self.net.trace();
-        self.keys()?;
+        figures.peak = self.meter.peak();
+        figures.took = self.meter.time();
         Ok(self.figures)
     }
 
@@ -139,20 +141,26 @@ impl<'a> Run<'a> {
 
     fn joins(&mut self) {
         let mut left = self.settings.joins;
-        let (mut traffic, joins) = (Traffic::default(), left.max(1) as u64);
+        let before = self.net.traffic;
         while left > 0 {
             let count = left.min(self.settings.together.max(1));
-            let before = self.net.traffic;
             let wishes = (0..count).map(|_| self.join()).collect();
             let done = self.grant(wishes);
             self.figures.failures += done.iter().filter(|done| done.is_none()).count() as u64;
             self.figures.join_ms.extend(done.into_iter().flatten());
-            traffic.messages += self.net.traffic.messages - before.messages;
-            traffic.bytes += self.net.traffic.bytes - before.bytes;
             left -= count;
         }
-        self.figures.messages_per_join = traffic.messages / joins;
-        self.figures.bytes_per_join = traffic.bytes / joins;
+        let each = self.since(before, self.settings.joins);
+        (self.figures.messages_per_join, self.figures.bytes_per_join) = (each.messages, each.bytes);
+    }
+
+    /// What went over the wire since then for each of so many.
+    fn since(&self, before: Traffic, count: usize) -> Traffic {
+        let (now, count) = (self.net.traffic, count.max(1) as u64);
+        Traffic {
+            messages: (now.messages - before.messages) / count,
+            bytes: (now.bytes - before.bytes) / count,
+        }
     }
 
     /// Somebody wishes to join, and somebody vouches for them.
@@ -176,9 +184,11 @@ impl<'a> Run<'a> {
             return;
         }
         let count = u32::try_from(self.settings.payments).unwrap_or(u32::MAX);
-        let before = self.net.chain.tip().height;
+        let (before, sent) = (self.net.chain.tip().height, self.net.traffic);
         let wishes = (0..count).map(|number| self.propose(number)).collect();
         let done = self.grant(wishes);
+        let each = self.since(sent, self.settings.payments);
+        (self.figures.messages_per_payment, self.figures.bytes_per_payment) = (each.messages, each.bytes);
         self.figures.failures += done.iter().filter(|done| done.is_none()).count() as u64;
         self.figures.propose_to_signed_ms.extend(done.into_iter().flatten());
         let script = self.net.wallets.script(PAYEES, Usage::Payee);
@@ -217,6 +227,7 @@ impl<'a> Run<'a> {
         let there: Vec<usize> = there.filter(is_member).collect();
         let records: Vec<Record> = there.iter().map(|at| self.net.sign(*at, &ballot)).collect();
         let bytes = records.iter().map(|record| record.bytes().len()).sum();
+        self.net.check(&records);
         let first: BTreeMap<_, _> = records.iter().map(|record| (record.author, Choice::Yes)).collect();
         let yes: BTreeSet<_> = first.keys().copied().collect();
         let tally = Tally { proposal, first: Arc::new(first), yes: Arc::new(yes) };
@@ -270,22 +281,27 @@ impl<'a> Run<'a> {
     /// Everybody's accounts sum to the coin that is on the chain, and its refund is what the network would take.
     fn check(&mut self) {
         let head = self.head();
-        let is_wrong = |member: &treasury::dao::member::Member| {
-            let state = member.state();
-            let held =
-                state.coin.and_then(|coin| Some((coin, self.net.chain.coin(&coin.outpoint)?.output.clone())));
-            let is_there = held.is_some_and(|(coin, output)| {
-                let script = state.epoch().map(|epoch| epoch.script());
-                output.value == coin.value
-                    && Some(output.script_pubkey) == script
-                    && self.net.chain.spender(&coin.outpoint).is_none()
-            });
-            !is_there || state.audit().is_err() || head.is_some_and(|head| state.turn() != head)
+        // Members that share a state are right or wrong together.
+        let mut judged: HashMap<*const State, bool> = HashMap::new();
+        let states = self.net.nodes.iter().filter(|node| node.online).map(|node| node.member.state());
+        let mut is_wrong = |state: &&State| {
+            let is_right = || Some(state.turn()) == head && self.is_right(state);
+            !*judged.entry(std::ptr::from_ref(*state)).or_insert_with(is_right)
         };
-        let online = self.net.nodes.iter().filter(|node| node.online);
-        let wrong = online.filter(|node| is_wrong(&node.member)).count();
+        let wrong = states.filter(|state| is_wrong(state)).count();
         let invalid = self.net.invalid.len() + usize::from(self.has_bad_refund());
         self.figures.failures += (wrong + invalid) as u64;
+    }
+
+    fn is_right(&self, state: &State) -> bool {
+        let held = state.coin.and_then(|coin| Some((coin, self.net.chain.coin(&coin.outpoint)?)));
+        let is_there = held.is_some_and(|(coin, confirmed)| {
+            let script = state.epoch().map(|epoch| epoch.script());
+            confirmed.output.value == coin.value
+                && Some(&confirmed.output.script_pubkey) == script.as_ref()
+                && self.net.chain.spender(&coin.outpoint).is_none()
+        });
+        is_there && state.audit().is_ok()
     }
 
     fn head(&self) -> Option<treasury::dao::TurnId> {

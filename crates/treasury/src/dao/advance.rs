@@ -40,6 +40,10 @@ pub struct Step {
     pub payers: Vec<Shares>,
     /// Who is paid out, and how much.
     pub paid_out: Vec<(PeerId, Amount)>,
+    /// Who becomes a member, ascending.
+    pub joined: Vec<PeerId>,
+    /// Whose membership ends, ascending.
+    pub left: Vec<PeerId>,
 }
 
 /// A transaction and what its signers need.
@@ -230,8 +234,12 @@ impl<'a> Work<'a> {
     ) -> Result<Step, Refusal> {
         self.state.tidy();
         self.state.audit()?;
+        let is_gone = |peer: &&PeerId| self.state.member(peer).is_none();
+        let joined = self.state.members().filter(|(_, member)| member.joined == self.now);
         Ok(Step {
             turn: self.state.turn(),
+            joined: joined.map(|(peer, _)| *peer).collect(),
+            left: self.before.members().map(|(peer, _)| peer).filter(is_gone).copied().collect(),
             state: self.state,
             transaction,
             refund,

@@ -191,7 +191,7 @@ impl Member {
 
     fn note_done(&mut self, link: &Link) {
         let done = self.attempts.get(&link.turn);
-        let done = done.map(|attempt| Done::of(attempt, link.block, self.state(), &self.evidence));
+        let done = done.map(|attempt| Done::of(attempt, link.block, &self.evidence));
         self.history.extend(done);
     }
 

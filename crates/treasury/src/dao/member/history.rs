@@ -154,11 +154,8 @@ impl Member {
 }
 
 impl Done {
-    pub(super) fn of(attempt: &Attempt, block: Block, before: &State, evidence: &Evidence) -> Self {
+    pub(super) fn of(attempt: &Attempt, block: Block, evidence: &Evidence) -> Self {
         let step = &attempt.step;
-        let is_member = |state: &State, peer: &PeerId| state.member(peer).is_some();
-        let joined = step.state.members().map(|(peer, _)| *peer);
-        let left = before.members().map(|(peer, _)| *peer);
         let approved: Vec<ProposalId> = attempt.turn.approvals.iter().map(|it| it.proposal).collect();
         let waits = |id: &ProposalId| step.state.queue.iter().any(|spend| spend.proposal == *id);
         let at_once = approved.iter().filter(|id| !step.executed.contains(id) && !waits(id));
@@ -168,8 +165,8 @@ impl Done {
             turn: attempt.id(),
             txid: attempt.txid,
             block,
-            joined: joined.filter(|peer| !is_member(before, peer)).collect(),
-            left: left.filter(|peer| !is_member(&step.state, peer)).collect(),
+            joined: step.joined.clone(),
+            left: step.left.clone(),
             proposals: step.executed.iter().chain(at_once).copied().collect(),
             approved,
             payers: step.executed.iter().copied().zip(step.payers.iter().cloned()).collect(),
