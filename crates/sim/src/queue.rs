@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn the_earliest_comes_first_and_at_one_time_what_was_said_first() {
         let mut queue = Queue::default();
-        [(5, 'c'), (3, 'a'), (5, 'd'), (3, 'b'), (9, 'e')].map(|(at, what)| queue.push(at, what));
+        let said = [(5, 'c'), (3, 'a'), (5, 'd'), (3, 'b'), (9, 'e')];
+        said.into_iter().for_each(|(at, what)| queue.push(at, what));
         let happened: String = std::iter::from_fn(|| queue.pop(5)).map(|next| next.what).collect();
         assert_eq!(happened, "abcd");
         assert!(queue.pop(8).is_none());
