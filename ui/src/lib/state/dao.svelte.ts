@@ -22,6 +22,7 @@ interface Answers {
   delegate: api.Dao;
   refunds: api.DaoRefunds;
   recover: api.DaoRecovered;
+  bump: api.Sent;
   audit: api.DaoAudit;
 }
 
