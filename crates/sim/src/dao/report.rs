@@ -300,7 +300,7 @@ mod tests {
         let page = html(&[at(3, 400), at(1_000, 3_000), absent].map(|it| row(&it)), &machine);
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"));
         assert!(page.contains("<li>multi_a, 2: too &lt;few&gt;</li>"));
-        let drawn = page.split_once("</svg>").unwrap().0;
+        let drawn = page.split_once("</figure>").unwrap().0;
         assert_eq!(drawn.matches("<circle").count(), 2);
         assert!(page.contains("multi_a, 1000 members: 3000.0"));
         assert!(!page.contains("http"), "it needs nothing from elsewhere");
